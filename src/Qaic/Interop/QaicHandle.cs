@@ -1,0 +1,69 @@
+using System.Runtime.InteropServices;
+
+namespace Qaic.Interop;
+
+/// <summary>One object of the library. Releases itself, and only then lets go of the object that it was made from.</summary>
+internal sealed unsafe class QaicHandle : SafeHandle
+{
+    private static int s_live;
+
+    private readonly delegate* unmanaged[Cdecl]<nint, QStatus> _release;
+    private readonly QaicHandle? _parent;
+    private readonly string _kind;
+
+    /// <summary>Takes ownership of <paramref name="raw"/>.</summary>
+    /// <param name="kind">Kind of object, for messages: "context", "program", …</param>
+    /// <param name="raw">The library's pointer; not null.</param>
+    /// <param name="release">The library's release function for this kind.</param>
+    /// <param name="parent">The object that must outlive this one.</param>
+    public QaicHandle(string kind, nint raw, delegate* unmanaged[Cdecl]<nint, QStatus> release, QaicHandle? parent)
+        : base(0, ownsHandle: true)
+    {
+        _kind = kind;
+        _release = release;
+        if (parent is not null)
+        {
+            bool added = false;
+            parent.DangerousAddRef(ref added);
+            _parent = parent;
+        }
+
+        SetHandle(raw);
+        Interlocked.Increment(ref s_live);
+    }
+
+    /// <summary>Native objects of this process that are not released yet. Tests end with 0.</summary>
+    public static int Live => Volatile.Read(ref s_live);
+
+    /// <inheritdoc/>
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>Keeps the object alive until the returned value is disposed; <see cref="Lease.Raw"/> is the library's pointer.</summary>
+    /// <exception cref="ObjectDisposedException">The object was released.</exception>
+    public Lease Use()
+    {
+        bool added = false;
+        DangerousAddRef(ref added);
+        return new Lease(this);
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{_kind} 0x{handle:x}";
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        QStatus status = _release(handle);
+        Interlocked.Decrement(ref s_live);
+        _parent?.DangerousRelease();
+        return status == QStatus.Success;
+    }
+
+    /// <summary>A borrowed handle; see <see cref="Use"/>.</summary>
+    public readonly ref struct Lease(QaicHandle owner)
+    {
+        public nint Raw => owner.handle;
+
+        public void Dispose() => owner.DangerousRelease();
+    }
+}

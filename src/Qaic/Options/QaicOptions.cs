@@ -1,0 +1,100 @@
+using System.Collections.Immutable;
+using System.Reflection;
+using Qaic.Options;
+
+namespace Qaic;
+
+/// <summary>Where networks run.</summary>
+public enum QaicBackend
+{
+    /// <summary>A card that is ready if there is one, else the simulated card, with a warning in the log.</summary>
+    Auto,
+
+    /// <summary>A card, or an error that says what is missing.</summary>
+    Aic,
+
+    /// <summary>The simulated card.</summary>
+    Simulated,
+}
+
+/// <summary>Options of compilation, activation and the session. Immutable; vary one with a <c>with</c> expression.</summary>
+/// <remarks>Each option is declared once, here. Names follow the vendor's python package; null means the vendor's or the compiler's default.</remarks>
+public sealed record QaicOptions
+{
+    /// <summary>All defaults.</summary>
+    public static QaicOptions Default { get; } = new();
+
+    /// <summary>Device on which the network runs: index (QID), 0 or more. Default 0.</summary>
+    [Option(OptionStage.Run, "dev_id", Minimum = 0, Maximum = 0x7fff)]
+    public int DeviceId { get; init; }
+
+    /// <summary>Instances of the network that are active on the device at once, 1 or more. Default 1. Cores times activations must not exceed the device's free cores.</summary>
+    [Option(OptionStage.Run, "num_activations", Minimum = 1, Maximum = 64)]
+    public int NumActivations { get; init; } = 1;
+
+    /// <summary>Inferences in flight per activation, 1 or more. Default 4: enough to hide the hand-over between host and device.</summary>
+    [Option(OptionStage.Run, "set_size", Minimum = 1, Maximum = 1024)]
+    public int SetSize { get; init; } = 4;
+
+    /// <summary>AI cores that one activation occupies, 1 to 16. Default: the compiler's.</summary>
+    [Option(OptionStage.Compile, "aic_num_cores", Minimum = 1, Maximum = 16)]
+    public int? NumCores { get; init; }
+
+    /// <summary>Values of the model's symbolic dimensions, by symbol. A symbol that leads every input and output is the batch and needs none; see <see cref="BatchSize"/>.</summary>
+    [Option(OptionStage.Compile, "onnx_define_symbol", Minimum = 1)]
+    public ImmutableDictionary<string, int> OnnxDefineSymbol { get; init; } = ImmutableDictionary<string, int>.Empty;
+
+    /// <summary>Rows per inference of a model whose batch dimension is free, 1 or more. Default 32. A value for the symbol in <see cref="OnnxDefineSymbol"/> wins.</summary>
+    [Option(OptionStage.Compile, "batch_size", Minimum = 1)]
+    public int? BatchSize { get; init; }
+
+    /// <summary>Directory that receives the QPC. Default: a temporary directory that lives as long as the session.</summary>
+    [Option(OptionStage.Session, "output_dir")]
+    public string? OutputDirectory { get; init; }
+
+    /// <summary>Where the network runs. Default <see cref="QaicBackend.Auto"/>.</summary>
+    [Option(OptionStage.Session, "backend")]
+    public QaicBackend Backend { get; init; }
+
+    /// <summary>Checks every value against its range.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range; the message names the option as it is written in C# and in python.</exception>
+    public void Validate()
+    {
+        foreach (PropertyInfo property in typeof(QaicOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        {
+            if (property.GetCustomAttribute<OptionAttribute>() is not { } option)
+            {
+                continue;
+            }
+
+            switch (property.GetValue(this))
+            {
+                case int number:
+                    Check(number, property.Name, option, null);
+                    break;
+                case ImmutableDictionary<string, int> map:
+                    foreach ((string key, int number) in map)
+                    {
+                        Check(number, property.Name, option, key);
+                    }
+
+                    break;
+            }
+        }
+
+        if (!Enum.IsDefined(Backend))
+        {
+            throw new ArgumentOutOfRangeException(nameof(Backend), Backend, "Option Backend (backend) must be Auto, Aic or Simulated.");
+        }
+    }
+
+    private static void Check(int value, string name, OptionAttribute option, string? entry)
+    {
+        if (value < option.Minimum || value > option.Maximum)
+        {
+            string upper = option.Maximum == int.MaxValue ? "or more" : $"to {option.Maximum}";
+            string where = entry is null ? "" : $" for '{entry}'";
+            throw new ArgumentOutOfRangeException(name, value, $"Option {name} ({option.Keyword}) must be {option.Minimum} {upper}{where}.");
+        }
+    }
+}
