@@ -1,0 +1,26 @@
+using Qaic.Interop;
+using Qaic.Qpc;
+
+namespace Qaic.Simulation;
+
+/// <summary>Why a call or an inference fails: the status that C sees and the sentence that goes to the log.</summary>
+internal sealed class SimulatedFailure(QStatus status, string message, Exception? cause = null) : Exception(message, cause)
+{
+    public QStatus Status => status;
+
+    /// <summary>An argument or a call that is wrong in this state.</summary>
+    public static SimulatedFailure Invalid(string message) => new(QStatus.Inval, message);
+
+    /// <summary>The status of an exception that reached the boundary.</summary>
+    public static QStatus StatusOf(Exception exception) => exception switch
+    {
+        SimulatedFailure failure => failure.Status,
+        FileNotFoundException or DirectoryNotFoundException => QStatus.Inval,
+        UnauthorizedAccessException => QStatus.Perm,
+        OutOfMemoryException => QStatus.NoMem,
+        NotSupportedException => QStatus.Unsupported,
+        // A container that cannot be read is QS_ERROR in the open runtime too.
+        QpcFormatException => QStatus.Error,
+        _ => QStatus.Error,
+    };
+}
