@@ -1,26 +1,85 @@
+using Qaic.Runtime;
+
 namespace Qaic;
 
-/// <summary>A slot of a session, rented: native buffers, filled and read in place. Free ─Rent→ Filling ─Submit→ Running ─Wait→ Done ─Submit→ Running …; Dispose gives it back from any state (waits while Running).</summary>
-/// <remarks>One owner at a time; not thread-safe. The buffers keep what the previous owner left: fill every input byte. Any use after Dispose throws InvalidOperationException.</remarks>
-public readonly struct Inference : IDisposable
+/// <summary>A slot of a session, rented: native buffers that are filled, submitted, and read in place, without a copy or an allocation.</summary>
+/// <remarks>
+/// <para>Filling ─<see cref="Submit"/>→ running ─<see cref="Wait"/>→ done ─<see cref="Submit"/>→ running again; <see cref="Dispose"/> gives the slot back from
+/// any of them, and waits first for an inference that is running.</para>
+/// <para>One owner at a time; not thread-safe. The buffers keep what the previous owner left: fill every element. Any use after
+/// <see cref="Dispose"/> throws <see cref="InvalidOperationException"/>.</para>
+/// </remarks>
+public readonly struct Inference : IDisposable, IEquatable<Inference>
 {
-    /// <summary>Input buffer in place, index as in Session.Inputs. T must be the element type's .NET type (bool for boolean tensors too).</summary>
-    public Span<T> Input<T>(int index) where T : unmanaged => throw new NotImplementedException();
+    private readonly InferenceSlot? _slot;
+    private readonly int _version;
 
-    public Span<byte> InputBytes(int index) => throw new NotImplementedException();
+    internal Inference(InferenceSlot slot, int version)
+    {
+        _slot = slot;
+        _version = version;
+    }
 
-    /// <summary>Output buffer in place; valid after Wait until the next Submit or Dispose.</summary>
-    public ReadOnlySpan<T> Output<T>(int index) where T : unmanaged => throw new NotImplementedException();
+    internal bool IsDefault => _slot is null;
 
-    public ReadOnlySpan<byte> OutputBytes(int index) => throw new NotImplementedException();
+    private InferenceSlot Slot => _slot ?? throw new InvalidOperationException("This inference was not rented; get one from Session.Rent.");
 
-    /// <summary>Hands the buffers to the device. Until Wait returns they belong to it.</summary>
-    public void Submit() => throw new NotImplementedException();
+    /// <summary>An input buffer, in place: elements in row-major order.</summary>
+    /// <typeparam name="T">The .NET type of the input's element type; <see cref="bool"/> too where that is <see cref="ElementType.UInt8"/>.</typeparam>
+    /// <param name="index">Position in <see cref="Session.Inputs"/>.</param>
+    /// <exception cref="ArgumentException">Another element type, or no such input.</exception>
+    /// <exception cref="InvalidOperationException">The device owns the buffer, or the slot was given back.</exception>
+    public Span<T> Input<T>(int index) where T : unmanaged => Slot.Input<T>(_version, index);
 
-    /// <summary>Waits for the device. Throws QaicException if the inference failed.</summary>
-    public void Wait() => throw new NotImplementedException();
+    /// <summary>An input buffer's bytes, in place.</summary>
+    /// <param name="index">Position in <see cref="Session.Inputs"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No such input.</exception>
+    /// <exception cref="InvalidOperationException">The device owns the buffer, or the slot was given back.</exception>
+    public Span<byte> InputBytes(int index) => Slot.Input(_version, index);
 
-    public ValueTask WaitAsync() => throw new NotImplementedException();
+    /// <summary>An output buffer, in place. Valid until the next <see cref="Submit"/> or <see cref="Dispose"/>.</summary>
+    /// <typeparam name="T">The .NET type of the output's element type; <see cref="bool"/> too where that is <see cref="ElementType.UInt8"/>.</typeparam>
+    /// <param name="index">Position in <see cref="Session.Outputs"/>.</param>
+    /// <exception cref="ArgumentException">Another element type, or no such output.</exception>
+    /// <exception cref="InvalidOperationException">There is no result yet, the inference failed, or the slot was given back.</exception>
+    public ReadOnlySpan<T> Output<T>(int index) where T : unmanaged => Slot.Output<T>(_version, index);
 
-    public void Dispose() => throw new NotImplementedException();
+    /// <summary>An output buffer's bytes, in place. Valid until the next <see cref="Submit"/> or <see cref="Dispose"/>.</summary>
+    /// <param name="index">Position in <see cref="Session.Outputs"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">No such output.</exception>
+    /// <exception cref="InvalidOperationException">There is no result yet, the inference failed, or the slot was given back.</exception>
+    public ReadOnlySpan<byte> OutputBytes(int index) => Slot.Output(_version, index);
+
+    /// <summary>Hands the buffers to the device, which owns them until <see cref="Wait"/> returns.</summary>
+    /// <exception cref="InvalidOperationException">It is running already, the session was reset, or the slot was given back.</exception>
+    /// <exception cref="QaicException">The device refused.</exception>
+    public void Submit() => Slot.Submit(_version);
+
+    /// <summary>Waits for the device.</summary>
+    /// <exception cref="InvalidOperationException">Nothing was submitted, or the slot was given back.</exception>
+    /// <exception cref="QaicException">The inference failed; there are no outputs. The session loads the network again before the next rental.</exception>
+    public void Wait() => Slot.Wait(_version);
+
+    /// <summary>Waits for the device without holding a thread. One wait at a time.</summary>
+    /// <exception cref="InvalidOperationException">Nothing was submitted, or the slot was given back.</exception>
+    /// <exception cref="QaicException">The inference failed; there are no outputs. The session loads the network again before the next rental.</exception>
+    public ValueTask WaitAsync() => Slot.WaitAsync(_version);
+
+    /// <summary>Gives the slot back; waits first for an inference that is running. Idempotent.</summary>
+    public void Dispose() => _slot?.Return(_version);
+
+    /// <inheritdoc/>
+    public bool Equals(Inference other) => _slot == other._slot && _version == other._version;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => obj is Inference other && Equals(other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(_slot, _version);
+
+    /// <summary>Whether both are the same rental.</summary>
+    public static bool operator ==(Inference left, Inference right) => left.Equals(right);
+
+    /// <summary>Whether the two are different rentals.</summary>
+    public static bool operator !=(Inference left, Inference right) => !left.Equals(right);
 }

@@ -1,58 +1,404 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Qaic.Compilation;
+using Qaic.Diagnostics;
+using Qaic.Qpc;
+using Qaic.Runtime;
 
 namespace Qaic;
 
 /// <summary>Runs one compiled network on one device.</summary>
 /// <remarks>
-/// Thread-safe. Up to <c>num_activations × set_size</c> inferences are in flight; further callers wait, first in first out.
-/// Owns the device resources it activates; dispose it to give the cores back.
+/// <para>Thread-safe. Up to <see cref="MaxInFlight"/> inferences (activations × set size) are in flight; further callers wait, first in first out.
+/// Owns the device resources it activates; dispose it to give the cores back.</para>
+/// <para>When the device fails, every inference in flight fails with a <see cref="QaicException"/>, and the next call loads the network again.</para>
 /// </remarks>
 public sealed class Session : IDisposable, IAsyncDisposable
 {
-    /// <summary>Compiles an <c>.onnx</c> model, or opens a QPC (file, or directory that holds <c>programqpc.bin</c>). The device is not touched before <see cref="Setup"/> or the first run.</summary>
-    public Session(string modelPath, QaicOptions? options = null, Platform? platform = null, ILoggerFactory? loggerFactory = null) => throw new NotImplementedException();
+    // Closed ─Setup→ Ready ─Reset→ Closed;  any ─Dispose→ Disposed.  Renting moves Closed to Ready by itself; a failed set is replaced on the way.
+    private readonly Lock _lock = new();
+    private readonly ILogger _logger;
+    private readonly TemporaryDirectory? _compiled;
+    private volatile InferenceSet? _set;
+    private volatile bool _disposed;
 
-    public string QpcPath => throw new NotImplementedException();
+    /// <summary>Compiles an ONNX model, or opens a QPC. The device is not touched before <see cref="Setup"/> or the first run.</summary>
+    /// <param name="modelPath">An <c>.onnx</c> file, a QPC file, or a directory that holds <c>programqpc.bin</c>.</param>
+    /// <param name="options">Options; null for the defaults.</param>
+    /// <param name="platform">Where to run; null for what <see cref="QaicOptions.Backend"/> asks for.</param>
+    /// <param name="loggerFactory">Receives the log; null for none.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the path is empty.</exception>
+    /// <exception cref="FileNotFoundException">There is no such model or QPC.</exception>
+    /// <exception cref="CompilationException">The model cannot be compiled with these options.</exception>
+    /// <exception cref="QpcFormatException">The QPC is damaged.</exception>
+    /// <exception cref="QaicException">A card was asked for and is not there.</exception>
+    public Session(string modelPath, QaicOptions? options = null, Platform? platform = null, ILoggerFactory? loggerFactory = null)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(modelPath);
+        Options = options ?? QaicOptions.Default;
+        Options.Validate();
+        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<Session>();
+        Platform = platform ?? Platform.Select(Options.Backend, _logger);
+        if (Path.GetExtension(modelPath).Equals(".onnx", StringComparison.OrdinalIgnoreCase))
+        {
+            string directory = Options.OutputDirectory ?? (_compiled = new TemporaryDirectory()).Path;
+            try
+            {
+                QpcPath = Compile(modelPath, directory);
+            }
+            catch
+            {
+                _compiled?.Dispose();
+                throw;
+            }
+        }
+        else
+        {
+            QpcPath = Directory.Exists(modelPath) ? Path.Combine(modelPath, QpcFile.FileName) : modelPath;
+        }
 
-    public QaicOptions Options => throw new NotImplementedException();
+        try
+        {
+            (Inputs, Outputs) = ReadTensors(QpcPath);
+        }
+        catch
+        {
+            _compiled?.Dispose();
+            throw;
+        }
 
-    public Platform Platform => throw new NotImplementedException();
+        BatchSize = LeadingDimension([.. Inputs, .. Outputs]);
+    }
 
-    public IReadOnlyList<TensorSpec> Inputs => throw new NotImplementedException();
+    /// <summary>The QPC in use.</summary>
+    public string QpcPath { get; }
 
-    public IReadOnlyList<TensorSpec> Outputs => throw new NotImplementedException();
+    /// <summary>The options in force.</summary>
+    public QaicOptions Options { get; }
 
-    /// <summary>Rows per inference: the leading dimension that every input and output shares; 1 if they share none.</summary>
-    public int BatchSize => throw new NotImplementedException();
+    /// <summary>Where the network runs.</summary>
+    public Platform Platform { get; }
 
-    /// <summary>Activations × set size.</summary>
-    public int MaxInFlight => throw new NotImplementedException();
+    /// <summary>The network's inputs, in the order of its buffers.</summary>
+    public IReadOnlyList<TensorSpec> Inputs { get; }
 
-    /// <summary>Loads and activates the network. Idempotent.</summary>
-    public void Setup() => throw new NotImplementedException();
+    /// <summary>The network's outputs, in the order of its buffers.</summary>
+    public IReadOnlyList<TensorSpec> Outputs { get; }
+
+    /// <summary>Rows per inference: the leading dimension that all inputs and outputs share; 1 if they share none.</summary>
+    public int BatchSize { get; }
+
+    /// <summary>Inferences that can be in flight: activations × set size.</summary>
+    public int MaxInFlight => Options.NumActivations * Options.SetSize;
+
+    /// <summary>Loads the network and activates it. Does nothing if that is done; runs do it by themselves.</summary>
+    /// <exception cref="QaicException">The device is missing, or has not enough cores or memory.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    public void Setup() => Ready();
 
     /// <summary>Waits for what is in flight and gives the device's resources back. The next run sets up again.</summary>
-    public void Reset() => throw new NotImplementedException();
+    public void Reset()
+    {
+        lock (_lock)
+        {
+            _set?.Dispose();
+            _set = null;
+        }
+    }
 
-    /// <summary>Runs once. Keys are tensor names; every input must be there with the exact type and shape.</summary>
-    public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs) => throw new NotImplementedException();
+    /// <summary>Runs the network once.</summary>
+    /// <param name="inputs">Every input by name, with exactly its element type and shape.</param>
+    /// <returns>Every output by name.</returns>
+    /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
+    /// <exception cref="QaicException">The device failed.</exception>
+    public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs)
+    {
+        Check(inputs);
+        using Inference inference = Rent();
+        Fill(inference, inputs);
+        inference.Submit();
+        inference.Wait();
+        return Drain(inference);
+    }
 
     /// <summary>Runs a network of one input and one output without allocating.</summary>
-    public void Run<TIn, TOut>(ReadOnlySpan<TIn> input, Span<TOut> output) where TIn : unmanaged where TOut : unmanaged => throw new NotImplementedException();
+    /// <param name="input">The input's elements, row-major; exactly as many as its shape has.</param>
+    /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
+    /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
+    /// <exception cref="InvalidOperationException">The network has more than one input or output.</exception>
+    /// <exception cref="QaicException">The device failed.</exception>
+    public void Run<TIn, TOut>(ReadOnlySpan<TIn> input, Span<TOut> output)
+        where TIn : unmanaged
+        where TOut : unmanaged
+    {
+        CheckSingle<TIn, TOut>(input.Length, output.Length);
+        using Inference inference = Rent();
+        input.CopyTo(inference.Input<TIn>(0));
+        inference.Submit();
+        inference.Wait();
+        inference.Output<TOut>(0).CopyTo(output);
+    }
 
-    public Task<IReadOnlyDictionary<string, Tensor>> RunAsync(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Runs the network once without holding a thread.</summary>
+    /// <param name="inputs">Every input by name, with exactly its element type and shape. Read before the first await.</param>
+    /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
+    /// <returns>Every output by name.</returns>
+    /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="QaicException">The device failed.</exception>
+    public Task<IReadOnlyDictionary<string, Tensor>> RunAsync(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken = default)
+    {
+        Check(inputs);
+        return Run(inputs, cancellationToken);
 
-    public ValueTask RunAsync<TIn, TOut>(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken = default) where TIn : unmanaged where TOut : unmanaged => throw new NotImplementedException();
+        async Task<IReadOnlyDictionary<string, Tensor>> Run(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken)
+        {
+            using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
+            Fill(inference, inputs);
+            inference.Submit();
+            await inference.WaitAsync().ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+            return Drain(inference);
+        }
+    }
 
-    /// <summary>Takes a free slot: native buffers to fill, submit, wait for and read in place. Waits while all are taken.</summary>
-    public Inference Rent(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <summary>Runs a network of one input and one output without holding a thread.</summary>
+    /// <param name="input">The input's elements, row-major; exactly as many as its shape has. Must not change before the task ends.</param>
+    /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
+    /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
+    /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
+    /// <exception cref="InvalidOperationException">The network has more than one input or output.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; <paramref name="output"/> is untouched.</exception>
+    /// <exception cref="QaicException">The device failed.</exception>
+    public ValueTask RunAsync<TIn, TOut>(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken = default)
+        where TIn : unmanaged
+        where TOut : unmanaged
+    {
+        CheckSingle<TIn, TOut>(input.Length, output.Length);
+        return Run(input, output, cancellationToken);
 
-    public ValueTask<Inference> RentAsync(CancellationToken cancellationToken = default) => throw new NotImplementedException();
+        async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken)
+        {
+            using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
+            input.Span.CopyTo(inference.Input<TIn>(0));
+            inference.Submit();
+            await inference.WaitAsync().ConfigureAwait(false);
+            cancellationToken.ThrowIfCancellationRequested();
+            inference.Output<TOut>(0).CopyTo(output.Span);
+        }
+    }
 
-    /// <summary>Takes a free slot if there is one at once.</summary>
-    public bool TryRent(out Inference inference) => throw new NotImplementedException();
+    /// <summary>Takes a slot: native buffers to fill, submit, wait for and read in place. Waits while all are taken, first in first out.</summary>
+    /// <remarks>A thread that holds slots and waits for one more can wait for ever, if the others are held the same way; it should use <see cref="TryRent"/>.</remarks>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="QaicException">The network could not be activated.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    public Inference Rent(CancellationToken cancellationToken = default)
+    {
+        for (; ; )
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!Ready().Rent(out Inference inference, out SlotRequest? request))
+            {
+                continue;
+            }
 
-    public void Dispose() => throw new NotImplementedException();
+            inference = request is null ? inference : request.Wait(cancellationToken);
+            if (!inference.IsDefault)
+            {
+                return inference;
+            }
+        }
+    }
 
-    public ValueTask DisposeAsync() => throw new NotImplementedException();
+    /// <summary>Takes a slot without holding a thread while all are taken; see <see cref="Rent"/>.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="QaicException">The network could not be activated.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    public async ValueTask<Inference> RentAsync(CancellationToken cancellationToken = default)
+    {
+        for (; ; )
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (!Ready().Rent(out Inference inference, out SlotRequest? request))
+            {
+                continue;
+            }
+
+            inference = request is null ? inference : await request.WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (!inference.IsDefault)
+            {
+                return inference;
+            }
+        }
+    }
+
+    /// <summary>Takes a slot if one is free at once.</summary>
+    /// <param name="inference">The slot.</param>
+    /// <returns>Whether there was one.</returns>
+    /// <exception cref="QaicException">The network could not be activated.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    public bool TryRent(out Inference inference) => Ready().TryRent(out inference);
+
+    /// <summary>Waits for what is in flight, gives the device's resources back, and deletes what was compiled into a temporary directory.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            _set?.Dispose();
+            _set = null;
+        }
+
+        _compiled?.Dispose();
+    }
+
+    /// <inheritdoc cref="Dispose"/>
+    public ValueTask DisposeAsync() => new(Task.Run(Dispose));
+
+    private InferenceSet Ready()
+    {
+        InferenceSet? set = _set;
+        if (set is { Failure: null })
+        {
+            return set;
+        }
+
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_set is { Failure: not null } failed)
+            {
+                // Its cores are needed again, so it goes before the new one comes.
+                _set = null;
+                failed.Dispose();
+            }
+
+            return _set ??= Activate();
+        }
+    }
+
+    private InferenceSet Activate()
+    {
+        var set = new InferenceSet(Platform, QpcPath, Options, _logger);
+        if (!SameTensors(set.Inputs, Inputs) || !SameTensors(set.Outputs, Outputs))
+        {
+            string loaded = string.Join("; ", set.Inputs.Concat(set.Outputs));
+            set.Dispose();
+            throw new QaicException(
+                QaicError.Internal,
+                $"The library reports other buffers than '{QpcPath}' declares: {loaded} instead of {string.Join("; ", Inputs.Concat(Outputs))}. The file may have been replaced meanwhile; create a new session.");
+        }
+
+        return set;
+    }
+
+    private string Compile(string modelPath, string directory)
+    {
+        long start = Stopwatch.GetTimestamp();
+        ICompiler compiler = Platform.Compiler;
+        string qpc = compiler.Compile(modelPath, directory, Options, _logger, CancellationToken.None);
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+        Log.Compiled(_logger, modelPath, compiler.Name, compiler.Version, qpc, elapsed);
+        return qpc;
+    }
+
+    private static (IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs) ReadTensors(string path)
+    {
+        using var file = QpcFile.Open(path);
+        IoDescriptor io = IoDescriptor.FromNetwork(file.ReadNetworkDescriptor());
+        IReadOnlyList<string> booleans = CompilationRecord.Read(file)?.BooleanTensors ?? [];
+        TensorSpec[] Of(DmaDirection direction) =>
+            [.. io.SelectedSet.Bindings.Where(b => b.Direction == direction).Select(b => b.ToTensorSpec()).Select(s => s with { IsBoolean = booleans.Contains(s.Name) })];
+        return (Of(DmaDirection.In), Of(DmaDirection.Out));
+    }
+
+    private static bool SameTensors(IReadOnlyList<TensorSpec> loaded, IReadOnlyList<TensorSpec> declared) =>
+        loaded.Count == declared.Count
+        && loaded.Zip(declared).All(p => p.First.Name == p.Second.Name && p.First.ElementType == p.Second.ElementType && p.First.Shape.AsSpan().SequenceEqual(p.Second.Shape.AsSpan()));
+
+    private static int LeadingDimension(IReadOnlyList<TensorSpec> tensors)
+    {
+        int[] leading = [.. tensors.Select(t => t.Shape.IsEmpty ? 1 : t.Shape[0]).Distinct()];
+        return leading is [> 0 and int batch] ? batch : 1;
+    }
+
+    private void Check(IReadOnlyDictionary<string, Tensor> inputs)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        foreach (TensorSpec spec in Inputs)
+        {
+            if (!inputs.TryGetValue(spec.Name, out Tensor? tensor))
+            {
+                throw new ArgumentException($"Input '{spec.Name}' is missing. The network needs: {string.Join("; ", Inputs)}.", nameof(inputs));
+            }
+
+            if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType() || !tensor.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()))
+            {
+                throw new ArgumentException($"Input '{spec.Name}' must be {spec.ElementType}[{string.Join(", ", spec.Shape)}], but is {tensor?.ToString() ?? "null"}.", nameof(inputs));
+            }
+        }
+
+        if (inputs.Count != Inputs.Count)
+        {
+            string unknown = inputs.Keys.First(name => Inputs.All(spec => spec.Name != name));
+            throw new ArgumentException($"The network has no input '{unknown}'. It needs: {string.Join("; ", Inputs)}.", nameof(inputs));
+        }
+    }
+
+    private void CheckSingle<TIn, TOut>(int inputLength, int outputLength)
+        where TIn : unmanaged
+        where TOut : unmanaged
+    {
+        if (Inputs.Count != 1 || Outputs.Count != 1)
+        {
+            throw new InvalidOperationException(
+                $"This overload is for networks of one input and one output; this one has {Inputs.Count} ({string.Join("; ", Inputs)}) and {Outputs.Count} ({string.Join("; ", Outputs)}). Use the dictionary overload, or Rent.");
+        }
+
+        Check<TIn>(Inputs[0], "Input", inputLength, "input");
+        Check<TOut>(Outputs[0], "Output", outputLength, "output");
+    }
+
+    private static void Check<T>(TensorSpec spec, string what, int length, string parameter) where T : unmanaged
+    {
+        if (!spec.ElementType.Holds<T>())
+        {
+            throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType} ({spec.ElementType.ClrType().Name}), not {typeof(T).Name}.", parameter);
+        }
+
+        if (length != spec.ElementCount)
+        {
+            throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType}[{string.Join(", ", spec.Shape)}] and has {spec.ElementCount} elements, not {length}.", parameter);
+        }
+    }
+
+    private void Fill(Inference inference, IReadOnlyDictionary<string, Tensor> inputs)
+    {
+        for (int i = 0; i < Inputs.Count; i++)
+        {
+            inputs[Inputs[i].Name].Bytes.CopyTo(inference.InputBytes(i));
+        }
+    }
+
+    private Dictionary<string, Tensor> Drain(Inference inference)
+    {
+        var outputs = new Dictionary<string, Tensor>(Outputs.Count);
+        for (int i = 0; i < Outputs.Count; i++)
+        {
+            Tensor tensor = Tensor.Zeros(Outputs[i]);
+            inference.OutputBytes(i).CopyTo(tensor.Bytes);
+            outputs.Add(Outputs[i].Name, tensor);
+        }
+
+        return outputs;
+    }
 }

@@ -1,71 +1,246 @@
 namespace Qaic.Qpc;
 
-/// <summary>networkDescriptor of <c>networkdesc.bin</c>: what the host has to know of a compiled network.</summary>
+/// <summary>The network descriptor (<c>networkdesc.bin</c>): what the host has to know of a compiled network.</summary>
+/// <remarks>Mutable, not thread-safe. Fields that are not understood survive reading and writing, at every level.</remarks>
 public sealed class NetworkDescriptor
 {
+    /// <summary>Name of the segment in the QPC.</summary>
+    public const string SegmentName = "networkdesc.bin";
+
+    // Large enough for every DMA slice that the simulated card or a vector unit wants aligned.
+    private const uint DmaAlignment = 64;
+
+    private byte[] _unknown = [];
+
+    /// <summary>Format version; 9 in current compilers. The runtime does not insist on it.</summary>
     public uint MajorVersion { get; set; } = 9;
+
+    /// <summary>Format version, minor.</summary>
     public uint MinorVersion { get; set; }
+
+    /// <summary>Name of the network.</summary>
     public string NetworkName { get; set; } = "";
+
+    /// <summary>Inputs, in the order of the buffers.</summary>
     public List<NetworkBinding> Inputs { get; } = [];
+
+    /// <summary>Outputs, in the order of the buffers that follow the inputs'.</summary>
     public List<NetworkBinding> Outputs { get; } = [];
+
+    /// <summary>DMA buffers; the position is the buffer number.</summary>
     public List<DmaBuffer> DmaBuffers { get; } = [];
+
+    /// <summary>AI cores the network was compiled for.</summary>
     public uint NumCores { get; set; }
+
+    /// <summary>Threads per core.</summary>
+    public uint NumThreads { get; set; }
+
+    /// <summary>Vector threads per core.</summary>
+    public uint NumHvxThreads { get; set; }
+
+    /// <summary>Rows per inference, as the compiler recorded them; statistics are normalised by it.</summary>
     public int BatchSize { get; set; }
 
-    public static NetworkDescriptor Parse(ReadOnlySpan<byte> bytes) => throw new NotImplementedException();
+    /// <summary>Combinations of shapes that the network accepts; each lists one shape per binding, inputs first. Empty if the shapes are fixed.</summary>
+    public List<ShapeSet> AllowedShapes { get; } = [];
 
-    public byte[] ToBytes() => throw new NotImplementedException();
+    /// <summary>Reads the wire format.</summary>
+    /// <exception cref="QpcFormatException">The bytes are no network descriptor.</exception>
+    public static NetworkDescriptor Parse(ReadOnlySpan<byte> bytes)
+    {
+        var network = new NetworkDescriptor { MajorVersion = 0 };
+        var reader = new WireReader(bytes);
+        while (reader.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1: network.MajorVersion = reader.UInt32(); break;
+                case 2: network.MinorVersion = reader.UInt32(); break;
+                case 3: network.NetworkName = reader.String(); break;
+                case 4: network.Inputs.Add(NetworkBinding.Read(reader.Message())); break;
+                case 5: network.Outputs.Add(NetworkBinding.Read(reader.Message())); break;
+                case 6: network.DmaBuffers.Add(DmaBuffer.Read(reader.Message())); break;
+                case 7: network.NumCores = reader.UInt32(); break;
+                case 8: network.NumThreads = reader.UInt32(); break;
+                case 9: network.NumHvxThreads = reader.UInt32(); break;
+                case 14: network.BatchSize = reader.Int32(); break;
+                case 18: network.AllowedShapes.Add(ShapeSet.Read(reader.Message())); break;
+
+                // 10 to 13, 16 and 17 (thread groups, statistics, CRC, cluster offsets) mean nothing to the host.
+                default: reader.Preserve(ref network._unknown); break;
+            }
+        }
+
+        return network;
+    }
+
+    /// <summary>Writes the wire format.</summary>
+    public byte[] ToBytes()
+    {
+        var writer = new WireWriter();
+        writer.UInt32(1, MajorVersion);
+        writer.UInt32(2, MinorVersion);
+        writer.String(3, NetworkName);
+        Inputs.ForEach(b => writer.Message(4, b.Write));
+        Outputs.ForEach(b => writer.Message(5, b.Write));
+        DmaBuffers.ForEach(b => writer.Message(6, b.Write));
+        writer.UInt32(7, NumCores);
+        writer.UInt32(8, NumThreads);
+        writer.UInt32(9, NumHvxThreads);
+        writer.Int32(14, BatchSize);
+        AllowedShapes.ForEach(s => writer.Message(18, s.Write));
+        writer.Raw(_unknown);
+        return writer.ToArray();
+    }
+
+    /// <summary>Gives every binding a 64-byte aligned place in one input and one output DMA buffer, and makes that copy its only transform.</summary>
+    /// <exception cref="QpcFormatException">The tensors of one direction need more than 4 GiB, which the format cannot express.</exception>
+    public void AssignDmaBuffers()
+    {
+        DmaBuffers.Clear();
+        foreach ((List<NetworkBinding> bindings, DmaDirection direction) in new[] { (Inputs, DmaDirection.In), (Outputs, DmaDirection.Out) })
+        {
+            if (bindings.Count == 0)
+            {
+                continue;
+            }
+
+            ulong end = 0;
+            foreach (NetworkBinding binding in bindings)
+            {
+                ulong offset = (end + DmaAlignment - 1) & ~(ulong)(DmaAlignment - 1);
+                TensorDescriptor tensor = binding.Transformed;
+                var copy = new Transform
+                {
+                    Kind = TransformKind.CopyDmaBuffer,
+                    Type = tensor.Type,
+                    Scale = 1,
+                    CopyDmaBuffer = new DmaCopy { Direction = direction, Offset = Narrow(offset), BufferNumber = (uint)DmaBuffers.Count },
+                };
+                copy.Dims.AddRange(tensor.Dims);
+                binding.Transforms.Clear();
+                binding.Transforms.Add(copy);
+                end = offset + (ulong)BufferSize.Of(tensor.Type, tensor.Dims, binding.Name);
+            }
+
+            DmaBuffers.Add(new DmaBuffer { Size = Narrow(end), Direction = direction });
+        }
+    }
+
+    private static uint Narrow(ulong value) =>
+        value <= uint.MaxValue ? (uint)value : throw new QpcFormatException($"The tensors of one direction need {value} bytes; a DMA buffer ends at 4 GiB", 0);
 }
 
-/// <summary>IOBinding.</summary>
-public sealed class NetworkBinding
+/// <summary>Whether data goes to the device or comes from it.</summary>
+public enum DmaDirection
 {
-    public string Name { get; set; } = "";
-    public TensorDescriptor Initial { get; set; } = new();
-    public TensorDescriptor Transformed { get; set; } = new();
-    public List<Transform> Transforms { get; } = [];
-    public bool IsPartialAllowed { get; set; }
-    public uint Align { get; set; }
+    /// <summary>From the host to the device.</summary>
+    In = 0,
+
+    /// <summary>From the device to the host.</summary>
+    Out = 1,
 }
 
-/// <summary>IODescriptor.</summary>
-public sealed class TensorDescriptor
-{
-    public ElementType Type { get; set; }
-    public float Scale { get; set; }
-    public int Offset { get; set; }
-    public List<int> Dims { get; } = [];
-    public TensorLayout Layout { get; set; }
-}
-
-public enum TensorLayout { FlatNXYD = 0 }
-
-public enum TransformKind { Convert = 0, ToD32 = 1, FromD32 = 2, Dequantize = 3, Transpose = 4, Quantize = 5, CopyDmaBuffer = 6 }
-
-/// <summary>One step between the user's buffer and the device's.</summary>
-public sealed class Transform
-{
-    public TransformKind Kind { get; set; }
-    public ElementType Type { get; set; }
-    public float Scale { get; set; }
-    public int Offset { get; set; }
-    public List<int> Dims { get; } = [];
-    public DmaCopy? CopyDmaBuffer { get; set; }
-}
-
-public enum DmaDirection { In = 0, Out = 1 }
-
-/// <summary>copy_dma_buffer.</summary>
-public sealed class DmaCopy
-{
-    public DmaDirection Direction { get; set; }
-    public uint Offset { get; set; }
-    public uint BufferNumber { get; set; }
-}
-
-/// <summary>One DMA buffer; its position in the list is its number.</summary>
+/// <summary>A DMA buffer of an execution object.</summary>
 public sealed class DmaBuffer
 {
+    private byte[] _unknown = [];
+
+    /// <summary>Bytes.</summary>
     public uint Size { get; set; }
+
+    /// <summary>Direction.</summary>
     public DmaDirection Direction { get; set; }
+
+    internal static DmaBuffer Read(WireReader reader)
+    {
+        var buffer = new DmaBuffer();
+        while (reader.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1: buffer.Size = reader.UInt32(); break;
+                case 2: buffer.Direction = (DmaDirection)reader.UInt32(); break;
+                default: reader.Preserve(ref buffer._unknown); break;
+            }
+        }
+
+        return buffer;
+    }
+
+    internal void Write(WireWriter writer)
+    {
+        writer.UInt32(1, Size);
+        writer.UInt32(2, (uint)Direction);
+        writer.Raw(_unknown);
+    }
+}
+
+/// <summary>One combination of shapes that a network accepts: one shape per binding, inputs first.</summary>
+public sealed class ShapeSet
+{
+    private byte[] _unknown = [];
+
+    /// <summary>The shapes.</summary>
+    public List<TensorShape> Shapes { get; } = [];
+
+    internal static ShapeSet Read(WireReader reader)
+    {
+        var set = new ShapeSet();
+        while (reader.Next(out int field))
+        {
+            if (field == 1)
+            {
+                set.Shapes.Add(TensorShape.Read(reader.Message()));
+            }
+            else
+            {
+                reader.Preserve(ref set._unknown);
+            }
+        }
+
+        return set;
+    }
+
+    internal void Write(WireWriter writer)
+    {
+        Shapes.ForEach(s => writer.Message(1, s.Write));
+        writer.Raw(_unknown);
+    }
+}
+
+/// <summary>Element type and dimensions in a <see cref="ShapeSet"/>.</summary>
+public sealed class TensorShape
+{
+    private byte[] _unknown = [];
+
+    /// <summary>Element type.</summary>
+    public ElementType Type { get; set; }
+
+    /// <summary>Dimensions, outermost first.</summary>
+    public List<int> Dims { get; } = [];
+
+    internal static TensorShape Read(WireReader reader)
+    {
+        var shape = new TensorShape();
+        while (reader.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1: shape.Type = (ElementType)reader.Int32(); break;
+                case 2: reader.Int32s(shape.Dims); break;
+                default: reader.Preserve(ref shape._unknown); break;
+            }
+        }
+
+        return shape;
+    }
+
+    internal void Write(WireWriter writer)
+    {
+        writer.Int32(1, (int)Type);
+        writer.Int32s(2, Dims);
+        writer.Raw(_unknown);
+    }
 }

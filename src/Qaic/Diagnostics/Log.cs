@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Logging;
+using Qaic.Interop;
+
+namespace Qaic.Diagnostics;
+
+/// <summary>The runtime's log messages. Event ids are stable: 1000 platform, 2000 device, 3000 session.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(EventId = 2001, Level = LogLevel.Debug, Message = "Activated {Network} on device {DeviceId}: {Activations} activations, set size {SetSize}, in {Elapsed}")]
+    public static partial void Activated(ILogger logger, string network, int deviceId, int activations, int setSize, TimeSpan elapsed);
+
+    [LoggerMessage(EventId = 2002, Level = LogLevel.Debug, Message = "Released {Network} on device {DeviceId}")]
+    public static partial void Released(ILogger logger, string network, int deviceId);
+
+    [LoggerMessage(EventId = 2003, Level = LogLevel.Warning, Message = "{Function} returned {Status} ({Name}) while the network was released; the device had failed before, or needs a reset")]
+    public static partial void ReleaseFailed(ILogger logger, string function, int status, QStatus name);
+
+    [LoggerMessage(EventId = 2004, Level = LogLevel.Warning, Message = "Device {DeviceId}: an inference has been running for {Elapsed}")]
+    public static partial void StillRunning(ILogger logger, int deviceId, TimeSpan elapsed);
+
+    [LoggerMessage(EventId = 2005, Level = LogLevel.Warning, Message = "Device {DeviceId}: an inference failed; the network will be loaded again before the next one")]
+    public static partial void ActivationLost(ILogger logger, int deviceId, Exception exception);
+
+    [LoggerMessage(EventId = 2006, Level = LogLevel.Warning, Message = "Device {DeviceId}: an inference failed that its owner had given up")]
+    public static partial void AbandonedInferenceFailed(ILogger logger, int deviceId, Exception exception);
+
+    [LoggerMessage(EventId = 3001, Level = LogLevel.Information, Message = "Compiled {Model} with {Compiler} {Version} into {Qpc} in {Elapsed}")]
+    public static partial void Compiled(ILogger logger, string model, string compiler, string version, string qpc, TimeSpan elapsed);
+}

@@ -1,0 +1,282 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Threading.Tasks.Sources;
+using Qaic.Diagnostics;
+
+namespace Qaic.Runtime;
+
+/// <summary>One place of an inference set: an execution object, its buffers, and who has rented it.</summary>
+internal sealed class InferenceSlot : IValueTaskSource
+{
+    // Free ─Rent→ Filling ─Submit→ Running ─Wait→ Done (or Failed) ─Submit→ Running;  Return makes any of them Free.
+    // The lock guards the state against the set's Close, which waits for a running inference on the owner's behalf.
+    private readonly Lock _lock = new();
+    private readonly InferenceSet _set;
+    private readonly QaicExecObj _exec;
+    private readonly DeviceBuffers _buffers;
+    private State _state;
+    private Exception? _failure;
+    private bool _closed;
+
+    // Advances at every rent and return, so that an Inference kept too long is recognised.
+    private int _version;
+
+    private ManualResetValueTaskSourceCore<bool> _completion = new() { RunContinuationsAsynchronously = true };
+
+    public InferenceSlot(InferenceSet set, QaicExecObj exec, DeviceBuffers buffers, CompletionWaiter waiter)
+    {
+        _set = set;
+        _exec = exec;
+        _buffers = buffers;
+        Waiter = waiter;
+    }
+
+    private enum State
+    {
+        Free,
+        Filling,
+        Running,
+        Done,
+        Failed,
+    }
+
+    /// <summary>Waits for this slot's activation on behalf of asynchronous callers.</summary>
+    public CompletionWaiter Waiter { get; }
+
+    /// <summary>Begins a rental. Called by the set for a free slot.</summary>
+    /// <returns>The rental's version.</returns>
+    public int Rent()
+    {
+        _state = State.Filling;
+        return ++_version;
+    }
+
+    /// <summary>Ends a rental; waits first if the device still owns the buffers. Idempotent per version.</summary>
+    public void Return(int version)
+    {
+        lock (_lock)
+        {
+            if (version != _version || _state == State.Free)
+            {
+                return;
+            }
+
+            if (_state == State.Running)
+            {
+                Complete();
+                if (_failure is { } failure)
+                {
+                    Log.AbandonedInferenceFailed(_set.Logger, _set.DeviceId, failure);
+                }
+            }
+
+            _state = State.Free;
+            _failure = null;
+            _version++;
+            if (_closed)
+            {
+                _buffers.Dispose();
+                return;
+            }
+        }
+
+        _set.Return(this);
+    }
+
+    public Span<byte> Input(int version, int index)
+    {
+        Check(version);
+        if ((uint)index >= (uint)_set.Inputs.Count)
+        {
+            throw new ArgumentOutOfRangeException(nameof(index), index, $"The network has {_set.Inputs.Count} inputs.");
+        }
+
+        return _state != State.Running
+            ? _buffers.Slice(index)
+            : throw new InvalidOperationException("The inputs belong to the device until Wait returns.");
+    }
+
+    public ReadOnlySpan<byte> Output(int version, int index)
+    {
+        Check(version);
+        if ((uint)index >= (uint)_set.Outputs.Count)
+        {
+            throw new ArgumentOutOfRangeException(nameof(index), index, $"The network has {_set.Outputs.Count} outputs.");
+        }
+
+        return _state == State.Done
+            ? _buffers.Slice(_set.Inputs.Count + index)
+            : throw new InvalidOperationException("There are no outputs: submit, and wait for the device, first. After a failed inference there are none.");
+    }
+
+    public Span<T> Input<T>(int version, int index) where T : unmanaged
+    {
+        Span<byte> bytes = Input(version, index);
+        return Holds<T>(_set.Inputs[index]) ? MemoryMarshal.Cast<byte, T>(bytes) : throw WrongType<T>(_set.Inputs[index], "Input");
+    }
+
+    public ReadOnlySpan<T> Output<T>(int version, int index) where T : unmanaged
+    {
+        ReadOnlySpan<byte> bytes = Output(version, index);
+        return Holds<T>(_set.Outputs[index]) ? MemoryMarshal.Cast<byte, T>(bytes) : throw WrongType<T>(_set.Outputs[index], "Output");
+    }
+
+    public void Submit(int version)
+    {
+        lock (_lock)
+        {
+            Check(version);
+            if (_state == State.Running)
+            {
+                throw new InvalidOperationException("The inference was submitted already; wait for it first.");
+            }
+
+            if (_closed)
+            {
+                throw new InvalidOperationException("The session gave this slot's device resources back (Reset, Dispose or a device failure). Return it and rent another.");
+            }
+
+            _failure = null;
+            try
+            {
+                _exec.Submit();
+            }
+            catch (QaicException e)
+            {
+                _state = State.Failed;
+                _failure = e;
+                _set.Fault(e);
+                throw;
+            }
+
+            _state = State.Running;
+        }
+    }
+
+    public void Wait(int version)
+    {
+        lock (_lock)
+        {
+            Check(version);
+            switch (_state)
+            {
+                case State.Filling:
+                    throw new InvalidOperationException("Nothing was submitted, so there is nothing to wait for.");
+                case State.Running:
+                    Complete();
+                    break;
+            }
+
+            if (_failure is not null)
+            {
+                // A new exception each time, so that stack traces of several waiters do not run together.
+                throw Rethrowable(_failure);
+            }
+        }
+    }
+
+    public ValueTask WaitAsync(int version)
+    {
+        lock (_lock)
+        {
+            Check(version);
+            if (_state != State.Running)
+            {
+                Wait(version);
+                return ValueTask.CompletedTask;
+            }
+
+            _completion.Reset();
+            Waiter.Add(this);
+            return new ValueTask(this, _completion.Version);
+        }
+    }
+
+    /// <summary>Completes an asynchronous wait. Called on the waiter's thread.</summary>
+    public void CompleteAsync()
+    {
+        Exception? failure;
+        lock (_lock)
+        {
+            if (_state == State.Running)
+            {
+                Complete();
+            }
+
+            failure = _failure;
+        }
+
+        if (failure is null)
+        {
+            _completion.SetResult(true);
+        }
+        else
+        {
+            _completion.SetException(Rethrowable(failure));
+        }
+    }
+
+    /// <summary>Waits for the device if it owns the buffers, and gives the execution object back. The buffers stay until the owner returns them.</summary>
+    public void Close()
+    {
+        lock (_lock)
+        {
+            if (_closed)
+            {
+                return;
+            }
+
+            if (_state == State.Running)
+            {
+                Complete();
+            }
+
+            _closed = true;
+            _exec.Dispose();
+            if (_state == State.Free)
+            {
+                _buffers.Dispose();
+            }
+        }
+    }
+
+    void IValueTaskSource.GetResult(short token) => _completion.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _completion.GetStatus(token);
+
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _completion.OnCompleted(continuation, state, token, flags);
+
+    // With the lock held, in state Running.
+    private void Complete()
+    {
+        try
+        {
+            _exec.Wait();
+            _state = State.Done;
+        }
+        catch (QaicException e)
+        {
+            _state = State.Failed;
+            _failure = e;
+            _set.Fault(e);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Check(int version)
+    {
+        if (version != _version)
+        {
+            throw new InvalidOperationException("This inference was given back to its session; rent another.");
+        }
+    }
+
+    private static bool Holds<T>(TensorSpec spec) where T : unmanaged => spec.ElementType.Holds<T>();
+
+    private static ArgumentException WrongType<T>(TensorSpec spec, string what) =>
+        new($"{what} '{spec.Name}' holds {spec.ElementType} ({spec.ElementType.ClrType().Name}), not {typeof(T).Name}.", nameof(T));
+
+    private static Exception Rethrowable(Exception failure) =>
+        failure is QaicException e ? new QaicException(e.Error, e.Message, e.HResult, e) : failure;
+}

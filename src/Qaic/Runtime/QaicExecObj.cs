@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Qaic.Diagnostics;
+using Qaic.Interop;
+
+namespace Qaic.Runtime;
+
+/// <summary>One inference that can be in flight: an execution object and its buffers, bound once.</summary>
+/// <remarks>One owner at a time.</remarks>
+internal sealed unsafe class QaicExecObj : IDisposable
+{
+    // One call of the library waits this long; then it is asked again. Neither 0 nor a huge value has a known meaning.
+    private const uint WaitMicroseconds = 10_000_000;
+
+    // The library's own limit is far below (time-out × retries of the program, about 30 s by default).
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(30);
+
+    private readonly QaicContext _context;
+    private readonly QaicQueue _queue;
+    private readonly ILogger _logger;
+    private long _submitted;
+
+    /// <exception cref="QaicException">The library refused.</exception>
+    public QaicExecObj(QaicContext context, QaicProgram program, QaicQueue queue, DeviceBuffers buffers, ILogger logger)
+    {
+        _context = context;
+        _queue = queue;
+        _logger = logger;
+        QaicApi api = context.Api;
+        nint raw;
+        using (QaicHandle.Lease owner = context.Handle.Use())
+        using (QaicHandle.Lease activation = program.Handle.Use())
+        {
+            api.CreateExecObj(owner.Raw, &raw, null, activation.Raw, null, null, null).ThrowIfFailed();
+        }
+
+        Handle = new QaicHandle("execution object", raw, api.ReleaseExecObj, program.Handle);
+        try
+        {
+            Span<QBuffer> described = stackalloc QBuffer[buffers.Bindings.Count];
+            buffers.Describe(described);
+            using QaicHandle.Lease exec = Handle.Use();
+            fixed (QBuffer* first = described)
+            {
+                api.ExecObjSetData(exec.Raw, (nuint)described.Length, first).ThrowIfFailed();
+            }
+        }
+        catch
+        {
+            Handle.Dispose();
+            throw;
+        }
+    }
+
+    public QaicHandle Handle { get; }
+
+    /// <summary>Hands the buffers to the device.</summary>
+    /// <exception cref="QaicException">The device refused.</exception>
+    public void Submit()
+    {
+        using QaicHandle.Lease queue = _queue.Handle.Use();
+        using QaicHandle.Lease exec = Handle.Use();
+        _submitted = Stopwatch.GetTimestamp();
+        _context.Api.EnqueueExecObj(queue.Raw, exec.Raw, 0).ThrowIfFailed();
+    }
+
+    /// <summary>Waits for the device to finish what was submitted.</summary>
+    /// <exception cref="QaicException">The inference failed, or the device did not answer.</exception>
+    public void Wait()
+    {
+        using QaicHandle.Lease exec = Handle.Use();
+        for (; ; )
+        {
+            QStatus status = _context.Api.ExecObjWaitForCompletion(exec.Raw, WaitMicroseconds);
+            if (status == QStatus.Success)
+            {
+                return;
+            }
+
+            TimeSpan elapsed = Stopwatch.GetElapsedTime(_submitted);
+            if (status != QStatus.TimedOut || elapsed > s_limit)
+            {
+                status.ThrowIfFailed("qaicExecObjWaitForCompletion");
+            }
+
+            Log.StillRunning(_logger, _context.Qid, elapsed);
+        }
+    }
+
+    public void Dispose() => Handle.Dispose();
+}

@@ -1,0 +1,61 @@
+namespace Qaic.Runtime;
+
+/// <summary>A place in the queue for a slot of an <see cref="InferenceSet"/>.</summary>
+internal sealed class SlotRequest
+{
+    private readonly InferenceSet _set;
+    private readonly TaskCompletionSource<Inference> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public SlotRequest(InferenceSet set)
+    {
+        _set = set;
+        Node = new LinkedListNode<SlotRequest>(this);
+    }
+
+    /// <summary>The place itself; the set's lock guards it.</summary>
+    public LinkedListNode<SlotRequest> Node { get; }
+
+    /// <summary>Gives a slot, or the default to say: the set has closed, ask again.</summary>
+    public void Answer(Inference inference) => _answer.SetResult(inference);
+
+    /// <summary>Waits for the answer on this thread.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled before a slot was free.</exception>
+    public Inference Wait(CancellationToken cancellationToken)
+    {
+        try
+        {
+            _answer.Task.Wait(cancellationToken);
+        }
+        catch (OperationCanceledException) when (_set.Cancel(this))
+        {
+            throw;
+        }
+        catch (OperationCanceledException)
+        {
+            // The slot came at the same moment; give it on.
+            _answer.Task.GetAwaiter().GetResult().Dispose();
+            throw;
+        }
+
+        return _answer.Task.Result;
+    }
+
+    /// <summary>Waits for the answer without a thread.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled before a slot was free.</exception>
+    public async ValueTask<Inference> WaitAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await _answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_set.Cancel(this))
+        {
+            throw;
+        }
+        catch (OperationCanceledException)
+        {
+            (await _answer.Task.ConfigureAwait(false)).Dispose();
+            throw;
+        }
+    }
+}
