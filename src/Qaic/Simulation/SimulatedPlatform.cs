@@ -77,6 +77,8 @@ public sealed class SimulatedPlatform : Platform
 
     internal override int FirstQid => _machine.FirstQid;
 
+    internal override bool TakesLogUser => true;
+
     private static ISimulationEngine DefaultEngine()
     {
         lock (s_sync)
