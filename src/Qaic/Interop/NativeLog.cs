@@ -15,7 +15,7 @@ internal static unsafe class NativeLog
     private const int MaxErrorLength = 1000;
 
     [ThreadStatic]
-    private static string? t_errors;
+    private static string? s_errors;
 
     /// <summary>The function to pass to qaicCreateContext.</summary>
     public static delegate* unmanaged[Cdecl]<QLogLevel, byte*, nint, void> Callback => &OnLog;
@@ -35,13 +35,13 @@ internal static unsafe class NativeLog
     /// <summary>What the library logged as errors on this thread since the last call of this or <see cref="ForgetLastError"/>; null if nothing.</summary>
     public static string? TakeLastError()
     {
-        string? text = t_errors;
-        t_errors = null;
+        string? text = s_errors;
+        s_errors = null;
         return text;
     }
 
     /// <summary>Drops what <see cref="TakeLastError"/> would return.</summary>
-    public static void ForgetLastError() => t_errors = null;
+    public static void ForgetLastError() => s_errors = null;
 
     // Runs on the caller's thread or on one of the library's. Must not throw into C.
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
@@ -53,7 +53,7 @@ internal static unsafe class NativeLog
             if (level == QLogLevel.Error)
             {
                 // The cause comes first, and what followed from it on further lines; a library that never stops is cut off.
-                t_errors = t_errors is null ? message : t_errors.Length < MaxErrorLength ? $"{t_errors}; {message}" : t_errors;
+                s_errors = s_errors is null ? message : s_errors.Length < MaxErrorLength ? $"{s_errors}; {message}" : s_errors;
             }
 
             if (s_loggers.TryGetValue(user, out ILogger? logger))
