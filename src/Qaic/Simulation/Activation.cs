@@ -225,7 +225,7 @@ internal sealed class Activation : IDisposable
             if (exec.Aborted is { } aborted)
             {
                 exec.Aborted = null;
-                Leave(exec, aborted);
+                _ = Leave(exec, aborted);
                 return;
             }
 
@@ -239,7 +239,7 @@ internal sealed class Activation : IDisposable
             {
                 if (exec.IsDetached)
                 {
-                    Leave(exec, null);
+                    _ = Leave(exec, null);
                     return;
                 }
 
@@ -249,12 +249,14 @@ internal sealed class Activation : IDisposable
             exec.CopyOut();
         }
 
+        bool told;
         lock (_sync)
         {
-            Leave(exec, failure);
+            told = Leave(exec, failure);
         }
 
-        if (failure is { Status: QStatus.DevError or QStatus.Error })
+        // What was ended from outside fails in its own way, and that says nothing about the program.
+        if (told && failure is { Status: QStatus.DevError or QStatus.Error })
         {
             Fail(new SimulatedFailure(QStatus.DevError, $"Program '{_program.ProgramName}' on device {_card.Id} is in error state 100: {failure.Message}"));
         }
@@ -298,8 +300,8 @@ internal sealed class Activation : IDisposable
         }
     }
 
-    // The caller holds the lock. The card lets go of the execution object; the waiter learns of it unless it knows already.
-    private void Leave(SimulatedExecObj exec, SimulatedFailure? failure)
+    // The caller holds the lock. The card lets go of the execution object; the waiter learns of it unless it knows already (false).
+    private bool Leave(SimulatedExecObj exec, SimulatedFailure? failure)
     {
         _running = null;
         exec.FaultWait = null;
@@ -308,11 +310,12 @@ internal sealed class Activation : IDisposable
             exec.IsDetached = false;
             exec.Phase = ExecPhase.Idle;
             Monitor.PulseAll(_sync);
-            return;
+            return false;
         }
 
         exec.Complete(failure, ExecPhase.Idle);
         Monitor.PulseAll(_sync);
+        return true;
     }
 
     private void Fail(SimulatedFailure failure)
