@@ -90,7 +90,12 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
         {
             if (--network.References == 0)
             {
-                _networks.Remove(network.Qpc);
+                // Not the one that was loaded after the card was lost and came back.
+                if (_networks.TryGetValue(network.Qpc, out SharedNetwork? current) && current == network)
+                {
+                    _networks.Remove(network.Qpc);
+                }
+
                 network.Unload();
             }
         }
@@ -100,12 +105,16 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
     public void Lose()
     {
         SimulatedProgram[] programs;
+        SharedNetwork[] networks;
         lock (_sync)
         {
             _lost = true;
             programs = [.. _programs];
+            networks = [.. _networks.Values];
+            _networks.Clear();
         }
 
+        Array.ForEach(networks, network => network.Forget());
         foreach (SimulatedProgram program in programs)
         {
             program.OnDeviceLost();
@@ -120,6 +129,7 @@ internal sealed class SharedNetwork(SimulatedCard card, SimulatedQpc qpc)
 {
     private readonly Lock _sync = new();
     private ISimulatedNetwork? _network;
+    private bool _isForgotten;
 
     public SimulatedQpc Qpc => qpc;
 
@@ -133,6 +143,12 @@ internal sealed class SharedNetwork(SimulatedCard card, SimulatedQpc qpc)
     {
         lock (_sync)
         {
+            if (_isForgotten)
+            {
+                card.ThrowIfLost();
+                throw new SimulatedFailure(QStatus.Again, $"Device {card.Id} was lost and is back since the load began; load again.");
+            }
+
             if (_network is null)
             {
                 card.Pool.Take(qpc.ConstantsDemand, "load");
@@ -149,19 +165,31 @@ internal sealed class SharedNetwork(SimulatedCard card, SimulatedQpc qpc)
         }
     }
 
+    /// <summary>The card lost its memory. What computes stays until the last execution object that is bound to it is released.</summary>
+    public void Forget()
+    {
+        lock (_sync)
+        {
+            _isForgotten = true;
+            if (_network is not null)
+            {
+                card.Pool.Give(qpc.ConstantsDemand);
+            }
+        }
+    }
+
+    /// <summary>Ends it. Called once, when nobody refers to it any more.</summary>
     public void Unload()
     {
         if (_network is not null)
         {
-            try
+            if (!_isForgotten)
             {
-                _network.Dispose();
-            }
-            finally
-            {
-                _network = null;
                 card.Pool.Give(qpc.ConstantsDemand);
             }
+
+            _network.Dispose();
+            _network = null;
         }
     }
 }

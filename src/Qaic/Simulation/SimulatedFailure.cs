@@ -1,5 +1,4 @@
 using Qaic.Interop;
-using Qaic.Qpc;
 
 namespace Qaic.Simulation;
 
@@ -15,12 +14,12 @@ internal sealed class SimulatedFailure(QStatus status, string message, Exception
     public static QStatus StatusOf(Exception exception) => exception switch
     {
         SimulatedFailure failure => failure.Status,
-        FileNotFoundException or DirectoryNotFoundException => QStatus.Inval,
+        ArgumentException or FileNotFoundException or DirectoryNotFoundException => QStatus.Inval,
         UnauthorizedAccessException => QStatus.Perm,
         OutOfMemoryException => QStatus.NoMem,
         NotSupportedException => QStatus.Unsupported,
-        // A container that cannot be read is QS_ERROR in the open runtime too.
-        QpcFormatException => QStatus.Error,
+
+        // Also a container that cannot be read, as in the open runtime.
         _ => QStatus.Error,
     };
 }

@@ -81,26 +81,28 @@ internal sealed class SimulatedQueue : SimulatedObject
         Context.Disown();
     }
 
-    // One signal per activation that is ready, and one per thread when the queue closes.
+    // One signal per activation that is ready, and one per thread when the queue closes: then some wake for nothing, look, and end.
     private void Work()
     {
         while (true)
         {
-            Activation? activation;
             lock (_sync)
             {
-                _idle++;
-            }
-
-            _signal.Wait();
-            lock (_sync)
-            {
-                _idle--;
-                if (!_ready.TryDequeue(out activation) && _closed)
+                if (_closed && _ready.Count == 0)
                 {
                     _threads--;
                     return;
                 }
+
+                _idle++;
+            }
+
+            _signal.Wait();
+            Activation? activation;
+            lock (_sync)
+            {
+                _idle--;
+                _ready.TryDequeue(out activation);
             }
 
             if (activation is not null)
