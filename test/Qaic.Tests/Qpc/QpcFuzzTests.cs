@@ -16,6 +16,9 @@ public sealed unsafe class QpcFuzzTests
         long.MaxValue, 1UL << 63, ulong.MaxValue - 40, ulong.MaxValue - 31, ulong.MaxValue - 7, ulong.MaxValue - 1, ulong.MaxValue,
     ];
 
+    // Copying reads every byte, at the speed that 200 000 rounds need.
+    private static readonly byte[] s_sink = new byte[1 << 13];
+
     [TestMethod]
     public void Every_truncation_of_every_good_container_is_refused()
     {
@@ -142,25 +145,13 @@ public sealed unsafe class QpcFuzzTests
     {
         Assert.IsLessThanOrEqualTo(segment.Length, segment.StaticLength);
         Assert.AreNotEqual("", segment.Name);
-        int sum = 0;
-        foreach (byte b in segment.Span)
-        {
-            sum += b;
-        }
-
+        segment.Span.CopyTo(s_sink);
         using Stream stream = segment.OpenRead();
         stream.Seek(-Math.Min(8, segment.Length), SeekOrigin.End);
         Assert.AreEqual((int)Math.Min(8, segment.Length), stream.Read(stackalloc byte[16]));
-        Assert.IsGreaterThanOrEqualTo(0, sum);
     }
 
-    private static void ReadEverything(NetworkDescriptor network)
-    {
-        byte[] once = network.ToBytes();
-        Assert.IsTrue(once.AsSpan().SequenceEqual(NetworkDescriptor.Parse(once).ToBytes()), "what was written is read differently");
-        byte[] io = IoDescriptor.FromNetwork(network).ToBytes();
-        IoDescriptor read = IoDescriptor.Parse(io);
-        Assert.IsTrue(io.AsSpan().SequenceEqual(read.ToBytes()), "what was written is read differently");
-        read.SelectedSet.Bindings.ForEach(b => b.ToTensorSpec());
-    }
+    // What is written of it is compared in WireFormatTests.
+    private static void ReadEverything(NetworkDescriptor network) =>
+        IoDescriptor.Parse(IoDescriptor.FromNetwork(network).ToBytes()).SelectedSet.Bindings.ForEach(b => b.ToTensorSpec());
 }

@@ -136,13 +136,13 @@ public sealed class WireFormatTests
         byte[][] networks = [.. new[] { "simple", "quant", "partial" }.Select(QpcData.DescriptorBytes), ((NetworkDescriptor)Filled(typeof(NetworkDescriptor), new Counter())).ToBytes()];
         byte[][] ios = [.. networks[..3].Select(n => IoDescriptor.FromNetwork(NetworkDescriptor.Parse(n)).ToBytes()), ((IoDescriptor)Filled(typeof(IoDescriptor), new Counter())).ToBytes()];
         int read = 0;
-        for (int round = 0; round < 40_000; round++)
+        for (int round = 0; round < 20_000; round++)
         {
             read += Survives(Damaged(networks[round % 4], random), b => NetworkDescriptor.Parse(b).ToBytes()) ? 1 : 0;
             read += Survives(Damaged(ios[round % 4], random), b => IoDescriptor.Parse(b).ToBytes()) ? 1 : 0;
         }
 
-        Assert.IsInRange(4_000, 76_000, read);
+        Assert.IsInRange(2_000, 38_000, read);
     }
 
     private static byte[] Damaged(byte[] bytes, Random random)
