@@ -38,8 +38,8 @@ internal sealed class ShapeBinding
         CheckDefinedSymbols(model, options);
         var lengths = new Dictionary<string, long>(options.OnnxDefineSymbol.Select(s => KeyValuePair.Create(s.Key, (long)s.Value)), StringComparer.Ordinal);
         bool hasBatch = HasFreeBatch(model, isAskedFor: options.BatchSize is not null, out string? symbol);
-        long batch = options.BatchSize ?? DefaultBatchSize;
-        bool isDefined = symbol is not null && lengths.TryGetValue(symbol, out batch);
+        bool isDefined = symbol is not null && lengths.ContainsKey(symbol);
+        long batch = isDefined ? lengths[symbol!] : options.BatchSize ?? DefaultBatchSize;
         if (!hasBatch && options.BatchSize is { } rows)
         {
             CheckFixedBatch(model, rows);
