@@ -5,7 +5,7 @@ namespace Qaic.Tests.Support;
 /// <summary>The machine's C compiler. Tests that need one are inconclusive where there is none.</summary>
 internal static class CCompiler
 {
-    private static readonly string[] s_strict = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror"];
+    private static readonly string[] s_strict = ["-std=c11", "-Wall", "-Wextra", "-Werror"];
     private static readonly Lazy<string?> s_path = new(Find);
 
     /// <summary>Compiles a source of test/Qaic.Tests/Native with warnings as errors.</summary>
