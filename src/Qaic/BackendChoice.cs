@@ -44,7 +44,7 @@ internal sealed class BackendChoice(Func<Platform> native, Func<Platform> simula
                 }
                 catch (QaicException e)
                 {
-                    _automatic = SharedSimulated();
+                    _automatic = SimulatedBecause(e);
                     _noCard = e.Message;
                 }
             }
@@ -57,6 +57,18 @@ internal sealed class BackendChoice(Func<Platform> native, Func<Platform> simula
             }
 
             return _automatic;
+        }
+    }
+
+    private Platform SimulatedBecause(QaicException noCard)
+    {
+        try
+        {
+            return SharedSimulated();
+        }
+        catch (QaicException e)
+        {
+            throw new QaicException(noCard.Error, $"There is neither a card nor a simulated one. The card: {noCard.Message} The simulated one: {e.Message}", noCard.HResult, e);
         }
     }
 

@@ -8,6 +8,9 @@ internal static unsafe class DeviceProbe
     // From QID 100 on, the vendor numbers shadow devices of partitions.
     private const int MaxDevices = 100;
 
+    // A library that refuses to answer may refuse for devices, too, that are not there. Two cards of four devices each may have failed side by side; more is taken for the end.
+    private const int MaxUnreachable = 8;
+
     // The open runtime's QResourceInfo has 56 bytes; others may write more.
     private const int ResourceInfoCapacity = 1024;
 
@@ -25,9 +28,11 @@ internal static unsafe class DeviceProbe
         }
 
         var devices = new List<DeviceInfo>();
-        for (int id = 0; id < MaxDevices && Ask(api, firstQid + id, id) is { } device; id++)
+        int unreachable = 0;
+        for (int id = 0; id < MaxDevices && unreachable < MaxUnreachable && Ask(api, firstQid + id, id) is { } device; id++)
         {
             devices.Add(device);
+            unreachable = device.State == DeviceState.Error ? unreachable + 1 : 0;
         }
 
         return devices;

@@ -112,27 +112,19 @@ internal sealed class Activation : IDisposable
         }
     }
 
-    /// <summary>Ends the activation: everything in flight fails, and so does everything later.</summary>
+    /// <summary>Ends the activation: everything in flight fails, and so does everything later. The computation that is under way is stopped.</summary>
     /// <param name="failure">Status and reason.</param>
-    /// <param name="terminate">Whether to stop the computation that is under way; else it ends by itself and its result is dropped.</param>
-    public void Kill(SimulatedFailure failure, bool terminate)
+    public void Kill(SimulatedFailure failure)
     {
         SimulatedExecObj? running;
         CancellationTokenSource? waiting = null;
         lock (_sync)
         {
-            if (_failure is not null)
+            if (!Die(failure))
             {
                 return;
             }
 
-            _failure = failure;
-            foreach (SimulatedExecObj exec in _fifo)
-            {
-                exec.Complete(failure, ExecPhase.Idle);
-            }
-
-            _fifo.Clear();
             running = _running;
             if (running is not null)
             {
@@ -141,10 +133,7 @@ internal sealed class Activation : IDisposable
         }
 
         waiting?.Cancel();
-        if (terminate)
-        {
-            running?.Terminate();
-        }
+        running?.Terminate();
     }
 
     /// <summary>Takes an execution object off the card. When it returns, nothing touches its buffers any more.</summary>
@@ -225,7 +214,7 @@ internal sealed class Activation : IDisposable
             if (exec.Aborted is { } aborted)
             {
                 exec.Aborted = null;
-                _ = Leave(exec, aborted);
+                Leave(exec, aborted);
                 return;
             }
 
@@ -239,7 +228,7 @@ internal sealed class Activation : IDisposable
             {
                 if (exec.IsDetached)
                 {
-                    _ = Leave(exec, null);
+                    Leave(exec, null);
                     return;
                 }
 
@@ -249,17 +238,39 @@ internal sealed class Activation : IDisposable
             exec.CopyOut();
         }
 
-        bool told;
+        SimulatedFailure? fatal = failure is { Status: QStatus.DevError or QStatus.Error }
+            ? new SimulatedFailure(QStatus.DevError, $"Program '{_program.ProgramName}' on device {_card.Id} is in error state 100: {failure.Message}")
+            : null;
+        bool died;
         lock (_sync)
         {
-            told = Leave(exec, failure);
+            // Dead before the waiter hears of it. What was ended from outside fails in its own way, and that says nothing about the program.
+            died = fatal is not null && !exec.IsDetached && Die(fatal);
+            Leave(exec, failure);
         }
 
-        // What was ended from outside fails in its own way, and that says nothing about the program.
-        if (told && failure is { Status: QStatus.DevError or QStatus.Error })
+        if (died)
         {
-            Fail(new SimulatedFailure(QStatus.DevError, $"Program '{_program.ProgramName}' on device {_card.Id} is in error state 100: {failure.Message}"));
+            _program.LogContext!.ReportProgramError(fatal!.Message);
         }
+    }
+
+    // The caller holds the lock. False: it was dead already.
+    private bool Die(SimulatedFailure failure)
+    {
+        if (_failure is not null)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _failure, failure);
+        foreach (SimulatedExecObj exec in _fifo)
+        {
+            exec.Complete(failure, ExecPhase.Idle);
+        }
+
+        _fifo.Clear();
+        return true;
     }
 
     private SimulatedFailure? Compute(SimulatedExecObj exec)
@@ -300,8 +311,8 @@ internal sealed class Activation : IDisposable
         }
     }
 
-    // The caller holds the lock. The card lets go of the execution object; the waiter learns of it unless it knows already (false).
-    private bool Leave(SimulatedExecObj exec, SimulatedFailure? failure)
+    // The caller holds the lock. The card lets go of the execution object; the waiter learns of it unless it knows already.
+    private void Leave(SimulatedExecObj exec, SimulatedFailure? failure)
     {
         _running = null;
         exec.FaultWait = null;
@@ -310,26 +321,19 @@ internal sealed class Activation : IDisposable
             exec.IsDetached = false;
             exec.Phase = ExecPhase.Idle;
             Monitor.PulseAll(_sync);
-            return false;
+            return;
         }
 
         exec.Complete(failure, ExecPhase.Idle);
         Monitor.PulseAll(_sync);
-        return true;
-    }
-
-    private void Fail(SimulatedFailure failure)
-    {
-        bool first = Failure is null;
-        Kill(failure, terminate: false);
-        if (first)
-        {
-            _program.LogContext!.ReportProgramError(failure.Message);
-        }
     }
 
     private void OnWatchdog()
     {
+        SimulatedFailure late = new(
+            QStatus.Error,
+            $"The inference did not end within {_limit.TotalMilliseconds} ms; program '{_program.ProgramName}' on device {_card.Id} is in error state 100. Raise SubmitRetryTimeoutMs or SubmitNumRetries of the program's properties.");
+        CancellationTokenSource? waiting;
         lock (_sync)
         {
             _watching = false;
@@ -346,10 +350,13 @@ internal sealed class Activation : IDisposable
                 _watchdog.Change(left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left, Timeout.InfiniteTimeSpan);
                 return;
             }
+
+            // Not terminated: on a card too it goes on, and its result is dropped.
+            Die(late);
+            waiting = Abort(_running, late);
         }
 
-        Fail(new SimulatedFailure(
-            QStatus.Error,
-            $"The inference did not end within {_limit.TotalMilliseconds} ms; program '{_program.ProgramName}' on device {_card.Id} is in error state 100. Raise SubmitRetryTimeoutMs or SubmitNumRetries of the program's properties."));
+        waiting?.Cancel();
+        _program.LogContext!.ReportProgramError(late.Message);
     }
 }

@@ -201,7 +201,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
     {
         lock (_sync)
         {
-            _activation?.Kill(new SimulatedFailure(QStatus.DevError, $"Device {Card.Id} was lost."), terminate: true);
+            _activation?.Kill(new SimulatedFailure(QStatus.DevError, $"Device {Card.Id} was lost."));
             ClearLocked();
         }
     }

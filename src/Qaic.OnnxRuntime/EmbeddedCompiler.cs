@@ -1,0 +1,242 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Reflection;
+using Microsoft.Extensions.Logging;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+using Qaic.Compilation;
+using Qaic.OnnxRuntime.Compilation;
+using Qaic.OnnxRuntime.Onnx;
+using Qaic.Options;
+using Qaic.Qpc;
+
+namespace Qaic.OnnxRuntime;
+
+/// <summary>Turns ONNX models into QPCs for the simulated card, in this process. They have the form of the vendor's, and hold a model instead of code.</summary>
+/// <remarks>
+/// <para>Thread-safe. The same model and options give the same bytes.</para>
+/// <para>All dimensions become fixed: symbols get their values from <see cref="QaicOptions.OnnxDefineSymbol"/>. A free dimension that leads every input and output is the batch,
+/// and becomes <see cref="QaicOptions.BatchSize"/> or 32.</para>
+/// </remarks>
+public sealed partial class EmbeddedCompiler : ICompiler
+{
+    internal const string CompilerName = "embedded";
+
+    private const long LargestDmaBuffer = uint.MaxValue;
+    private const int DmaAlignment = 64;
+
+    /// <inheritdoc/>
+    public string Name => CompilerName;
+
+    /// <inheritdoc/>
+    public string Version { get; } = typeof(EmbeddedCompiler).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="OperationCanceledException">The compilation was cancelled.</exception>
+    public string Compile(string modelPath, string outputDirectory, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelPath);
+        ArgumentException.ThrowIfNullOrEmpty(outputDirectory);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logger);
+        options.Validate();
+        cancellationToken.ThrowIfCancellationRequested();
+
+        OnnxModel model = OnnxModel.Load(modelPath);
+        using ExternalData files = model.ExternalData;
+        CheckDeclaredTypes(model);
+        var shapes = ShapeBinding.Fix(model, options);
+        DropOverridableInputs(model);
+        using var weights = WeightSegment.Extract(model);
+        cancellationToken.ThrowIfCancellationRequested();
+
+        (IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs) = Infer(model, weights, logger, cancellationToken);
+        for (int i = 0; i < outputs.Count; i++)
+        {
+            shapes.Confirm(outputs[i].Name, outputs[i].Shape);
+            model.Outputs[i].SetType(outputs[i].DataType, outputs[i].Shape);
+        }
+
+        NetworkDescriptor network = Describe(model, options, inputs, outputs);
+        byte[] onnx = model.ToBytes();
+        byte[] elf = NetworkElf.Write(
+        [
+            (NetworkMetadata.SectionName, NetworkMetadata.Create(network, weights.Length)),
+            (NetworkImage.ModelSection, onnx),
+            (NetworkImage.ChecksumSection, NetworkImage.Checksums(onnx, weights.Checksum(), weights.Length)),
+        ]);
+        var record = new CompilationRecord
+        {
+            Compiler = Name,
+            CompilerVersion = Version,
+            Options = InForce(options),
+            BooleanTensors = [.. inputs.Concat(outputs).Where(t => t.DataType == (int)TensorElementType.Bool).Select(t => t.Name).Distinct()],
+        };
+
+        Directory.CreateDirectory(outputDirectory);
+        string path = Path.Combine(outputDirectory, QpcFile.FileName);
+        new QpcWriter()
+            .Add(CompilationRecord.SegmentName, record.ToBytes())
+            .Add(WeightSegment.SegmentName, weights.Length, weights.WriteTo, staticLength: weights.Length)
+            .Add(WeightSegment.DescriptorName, weights.Descriptor())
+            .Add(NetworkElf.SegmentName, elf)
+            .Add(NetworkDescriptor.SegmentName, network.ToBytes())
+            .Write(path, cancellationToken);
+        Written(logger, network.NetworkName, network.BatchSize, weights.Weights.Count, weights.Length);
+        return path;
+    }
+
+    private static void CheckDeclaredTypes(OnnxModel model)
+    {
+        foreach ((OnnxTensor tensor, string what) in model.Inputs.Select(t => (t, "Input")).Concat(model.Outputs.Select(t => (t, "Output"))))
+        {
+            if (tensor.Kind is not ("tensor" or "unknown"))
+            {
+                throw NoTensor(model, what, tensor.Name, tensor.Kind);
+            }
+
+            // An output's type may be left to ONNX Runtime; an input's may not, and it says so.
+            if (tensor.DataType != 0 && OnnxTypes.BufferType(tensor.DataType) is null)
+            {
+                throw NoBuffer(model, what, tensor.Name, tensor.DataType);
+            }
+        }
+    }
+
+    private static CompilationException NoTensor(OnnxModel model, string what, string name, string kind) => new(
+        $"{what} '{name}' of '{model.Source}' is a value of kind '{kind}'; the card's buffers carry tensors only. Make its parts inputs or outputs of their own.");
+
+    private static CompilationException NoBuffer(OnnxModel model, string what, string name, int dataType)
+    {
+        string remedy = (TensorElementType)dataType switch
+        {
+            TensorElementType.String => "Turn text into numbers before the network, or cut the model behind the nodes that read text",
+            TensorElementType.Double => "Cast it to float in the model, or export the model in single precision",
+            TensorElementType.UInt16 or TensorElementType.UInt32 => "Cast it to int32 or int64 in the model",
+            TensorElementType.UInt64 => "Cast it to int64 in the model",
+            _ => "Cast it in the model to one of the types that can be carried",
+        };
+        return new CompilationException(
+            $"{what} '{name}' of '{model.Source}' is {OnnxTypes.Name(dataType)}, which the card's buffers cannot carry "
+            + $"(they carry float, float16, bfloat16, int8, uint8, int16, int32, int64 and bool). {remedy}.");
+    }
+
+    // An initializer that is an input as well could be overridden, so ONNX Runtime would not fold it. Before version 4 of the format every initializer had to be an input.
+    private static void DropOverridableInputs(OnnxModel model)
+    {
+        if (model.Proto.IrVersion < 4)
+        {
+            return;
+        }
+
+        HashSet<string> inputs = [.. model.Inputs.Select(i => i.Name)];
+        for (int i = model.Graph.Input.Count - 1; i >= 0; i--)
+        {
+            if (!inputs.Contains(model.Graph.Input[i].Name))
+            {
+                model.Graph.Input.RemoveAt(i);
+            }
+        }
+    }
+
+    // Loads the model with the settings it will run with: what cannot run is found out now, and ONNX Runtime works out the outputs.
+    private static (IReadOnlyList<OrtTensor> Inputs, IReadOnlyList<OrtTensor> Outputs) Infer(OnnxModel model, WeightSegment weights, ILogger logger, CancellationToken cancellationToken)
+    {
+        (byte[] bytes, IReadOnlyList<MemoryFile> files) = weights.InPlace(model);
+        try
+        {
+            using var session = new OrtSession(bytes, files, 0, logger, cancellationToken);
+            foreach ((OrtTensor tensor, string what) in session.Inputs.Select(t => (t, "Input")).Concat(session.Outputs.Select(t => (t, "Output"))))
+            {
+                if (tensor.Kind != OnnxValueType.ONNX_TYPE_TENSOR)
+                {
+                    throw NoTensor(model, what, tensor.Name, tensor.Kind.ToString());
+                }
+
+                if (OnnxTypes.BufferType(tensor.DataType) is null)
+                {
+                    throw NoBuffer(model, what, tensor.Name, tensor.DataType);
+                }
+
+                if (tensor.Shape.Any(d => d < 0))
+                {
+                    throw new CompilationException(
+                        $"{what} '{tensor.Name}' of '{model.Source}' has the shape [{string.Join(", ", tensor.Shape.Select(d => d < 0 ? "?" : d.ToString(CultureInfo.InvariantCulture)))}] with all inputs fixed, "
+                        + "so its size depends on the data; a card's buffers have fixed sizes. Leave the output out, or pad it to a fixed size in the model.");
+                }
+            }
+
+            return (session.Inputs, session.Outputs);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new CompilationException($"ONNX Runtime {OrtEnvironment.Version} refuses '{model.Source}': {e.Message}", e);
+        }
+    }
+
+    private static NetworkDescriptor Describe(OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs)
+    {
+        var network = new NetworkDescriptor
+        {
+            NetworkName = model.Graph.Name.Length > 0 ? model.Graph.Name : Path.GetFileNameWithoutExtension(model.Source) is { Length: > 0 } stem ? stem : "network",
+            NumCores = (uint)(options.NumCores ?? 1),
+            BatchSize = BatchSize([.. inputs, .. outputs]),
+        };
+        Add(network.Inputs, inputs, "inputs");
+        Add(network.Outputs, outputs, "outputs");
+        network.AssignDmaBuffers();
+        return network;
+
+        void Add(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
+        {
+            decimal total = 0;
+            foreach (OrtTensor tensor in tensors)
+            {
+                ElementType type = OnnxTypes.BufferType(tensor.DataType)!.Value;
+                var binding = new NetworkBinding { Name = tensor.Name };
+                foreach (TensorDescriptor side in new[] { binding.Initial, binding.Transformed })
+                {
+                    side.Type = type;
+                    side.Dims.AddRange(tensor.Shape);
+                }
+
+                bindings.Add(binding);
+
+                // A dimension of 0 counts as 1, as the runtime sizes its buffers.
+                total += tensor.Shape.Aggregate((decimal)type.SizeInBytes(), (bytes, dim) => bytes * Math.Max(dim, 1)) + DmaAlignment;
+                if (total > LargestDmaBuffer)
+                {
+                    throw new CompilationException($"The {what} of '{model.Source}' need {total} bytes up to '{tensor}'; together they must stay below 4 GiB. Choose a smaller batch.");
+                }
+            }
+        }
+    }
+
+    private static int BatchSize(ImmutableArray<OrtTensor> tensors) =>
+        tensors.All(t => t.Shape.Length > 0 && t.Shape[0] > 0 && t.Shape[0] == tensors[0].Shape[0]) ? tensors[0].Shape[0] : 1;
+
+    // Sorted, so that the same options are the same bytes.
+    private static SortedDictionary<string, string> InForce(QaicOptions options)
+    {
+        var result = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (PropertyInfo property in typeof(QaicOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        {
+            if (property.GetCustomAttribute<OptionAttribute>() is { Stage: OptionStage.Compile } option && property.GetValue(options) is { } value)
+            {
+                string text = value is ImmutableDictionary<string, int> map
+                    ? string.Join(";", map.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key},{p.Value}")))
+                    : Convert.ToString(value, CultureInfo.InvariantCulture)!;
+                if (text.Length > 0)
+                {
+                    result[option.Keyword] = text;
+                }
+            }
+        }
+
+        return result;
+    }
+
+    [LoggerMessage(EventId = 4002, Level = LogLevel.Debug, Message = "Compiled network {Network}: {Rows} rows per inference, {Count} weights of {Bytes} bytes")]
+    private static partial void Written(ILogger logger, string network, int rows, int count, long bytes);
+}

@@ -1,0 +1,113 @@
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+using Qaic.Simulation;
+
+namespace Qaic.OnnxRuntime;
+
+/// <summary>A network bound to device memory. Nothing is allocated per run: values and binding are made once.</summary>
+internal sealed class OnnxExecution : ISimulatedExecution
+{
+    private readonly OnnxNetwork _network;
+    private readonly InferenceSession _session;
+    private readonly OrtIoBinding _binding;
+    private readonly RunOptions _options = new();
+    private readonly List<OrtValue> _values = [];
+
+    // Guards the options against a Terminate that comes while they are released.
+    private readonly Lock _lock = new();
+    private bool _isTerminated;
+    private bool _isDisposed;
+
+    public OnnxExecution(OnnxNetwork network, OrtSession session, ReadOnlySpan<DeviceTensor> tensors)
+    {
+        (_network, _session) = (network, session.Session);
+        _binding = _session.CreateIoBinding();
+        try
+        {
+            for (int i = 0; i < tensors.Length; i++)
+            {
+                bool isInput = i < session.Inputs.Count;
+                OrtTensor tensor = isInput ? session.Inputs[i] : session.Outputs[i - session.Inputs.Count];
+
+                // The memory may be larger: a card's buffers count a dimension of 0 as 1.
+                var value = OrtValue.CreateTensorValueWithData(
+                    OrtMemoryInfo.DefaultInstance, (TensorElementType)tensor.DataType, [.. tensor.Shape.Select(d => (long)d)], tensors[i].Address, tensor.ByteLength);
+                _values.Add(value);
+                if (isInput)
+                {
+                    _binding.BindInput(tensor.Name, value);
+                }
+                else
+                {
+                    _binding.BindOutput(tensor.Name, value);
+                }
+            }
+        }
+        catch
+        {
+            ReleaseValues();
+            throw;
+        }
+    }
+
+    public void Run()
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed || _network.IsDisposed, this);
+        try
+        {
+            // ONNX Runtime looks at the flag between nodes only, so a graph without nodes would never see it.
+            if (!Volatile.Read(ref _isTerminated))
+            {
+                _session.RunWithBinding(_options, _binding);
+                return;
+            }
+        }
+        catch (OnnxRuntimeException) when (Volatile.Read(ref _isTerminated))
+        {
+            // Whatever it says, it stopped because it was told to.
+        }
+
+        lock (_lock)
+        {
+            _isTerminated = false;
+            _options.Terminate = false;
+        }
+
+        throw new OperationCanceledException("The inference was terminated.");
+    }
+
+    public void Terminate()
+    {
+        lock (_lock)
+        {
+            if (!_isDisposed)
+            {
+                Volatile.Write(ref _isTerminated, true);
+                _options.Terminate = true;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isDisposed = true;
+            ReleaseValues();
+        }
+
+        _network.Release();
+    }
+
+    private void ReleaseValues()
+    {
+        _binding.Dispose();
+        _values.ForEach(v => v.Dispose());
+        _options.Dispose();
+    }
+}

@@ -1,0 +1,128 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.ML.OnnxRuntime;
+using Qaic.OnnxRuntime.Onnx;
+using Qaic.Qpc;
+using Qaic.Simulation;
+
+namespace Qaic.OnnxRuntime;
+
+/// <summary>A network in ONNX Runtime: one session that all executions share.</summary>
+internal sealed class OnnxNetwork : ISimulatedNetwork
+{
+    // Executions hold on to the session; it goes with the last of them.
+    private readonly Lock _lock = new();
+    private readonly OrtSession _session;
+    private int _users = 1;
+    private volatile bool _isDisposed;
+
+    private OnnxNetwork(OrtSession session) => _session = session;
+
+    public bool IsDisposed => _isDisposed;
+
+    /// <exception cref="NotSupportedException">The QPC holds no ONNX model, or one that this version of ONNX Runtime refuses.</exception>
+    /// <exception cref="QpcFormatException">The model, its weights, or the descriptor are damaged.</exception>
+    public static OnnxNetwork Load(QpcFile qpc, ILogger logger)
+    {
+        NetworkImage image = NetworkImage.Read(qpc);
+        NetworkDescriptor descriptor = qpc.ReadNetworkDescriptor();
+
+        // Tensors inside the graph are not known here; those at its borders tell the order of magnitude.
+        long largest = descriptor.DmaBuffers.Select(b => (long)b.Size).DefaultIfEmpty().Max();
+        OrtSession session;
+        try
+        {
+            session = new OrtSession(image.Model, image.Files, largest, logger, CancellationToken.None);
+        }
+        catch (OnnxRuntimeException e)
+        {
+            throw new NotSupportedException($"ONNX Runtime {OrtEnvironment.Version} refuses the network, which another version may have compiled; compile the model again. {e.Message}", e);
+        }
+
+        try
+        {
+            Compare(descriptor.Inputs, session.Inputs, "input");
+            Compare(descriptor.Outputs, session.Outputs, "output");
+            return new OnnxNetwork(session);
+        }
+        catch
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    public ISimulatedExecution Bind(ReadOnlySpan<DeviceTensor> tensors)
+    {
+        OrtTensor[] all = [.. _session.Inputs, .. _session.Outputs];
+        if (tensors.Length != all.Length)
+        {
+            throw new ArgumentException($"The network has {all.Length} inputs and outputs, but {tensors.Length} tensors were given.", nameof(tensors));
+        }
+
+        for (int i = 0; i < all.Length; i++)
+        {
+            bool isInput = i < _session.Inputs.Count;
+            if (tensors[i].IsInput != isInput || tensors[i].ByteLength < all[i].ByteLength || tensors[i].Address == 0)
+            {
+                throw new ArgumentException(
+                    $"Tensor {i} must be the {(isInput ? "input" : "output")} '{all[i]}' of {all[i].ByteLength} bytes; it is the {(tensors[i].IsInput ? "input" : "output")} '{tensors[i].Spec}' with {tensors[i].ByteLength} bytes.",
+                    nameof(tensors));
+            }
+        }
+
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
+            _users++;
+        }
+
+        try
+        {
+            return new OnnxExecution(this, _session, tensors);
+        }
+        catch
+        {
+            Release();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                return;
+            }
+
+            _isDisposed = true;
+        }
+
+        Release();
+    }
+
+    /// <summary>Called once by each execution that is disposed.</summary>
+    public void Release()
+    {
+        lock (_lock)
+        {
+            if (--_users > 0)
+            {
+                return;
+            }
+        }
+
+        _session.Dispose();
+    }
+
+    private static void Compare(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
+    {
+        string declared = string.Join("; ", bindings.Select(b => $"{b.Name} {b.Initial.Type}[{string.Join(", ", b.Initial.Dims)}]"));
+        string actual = string.Join("; ", tensors.Select(t => $"{t.Name} {OnnxTypes.BufferType(t.DataType)}[{string.Join(", ", t.Shape)}]"));
+        if (declared != actual)
+        {
+            throw new QpcFormatException($"Segment {NetworkDescriptor.SegmentName} and the model disagree on the {what}s: {declared} and {actual}", 0);
+        }
+    }
+}
