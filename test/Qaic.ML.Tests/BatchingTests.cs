@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Qaic.ML.Tests.Support;
@@ -36,7 +37,7 @@ public sealed class BatchingTests
         Rows.ReadVectors<float>(model.Transform(TestView.Features(8, 2)), "y");
         network.Recorded.Clear();
         Rows.ReadVectors<float>(model.Transform(TestView.Features(1, 2)), "y");
-        CollectionAssert.AreEqual(new float[] { 0, 1, 0, 0, 0, 0, 0, 0 }, System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(network.Recorded.Single()).ToArray());
+        CollectionAssert.AreEqual(new float[] { 0, 1, 0, 0, 0, 0, 0, 0 }, MemoryMarshal.Cast<byte, float>(network.Recorded.Single()).ToArray());
     }
 
     [TestMethod]
@@ -114,7 +115,7 @@ public sealed class BatchingTests
             20_000,
             TestColumn.Of("x", new VectorDataViewType(NumberDataViewType.Single, 3), _ => new VBuffer<float>(3, features)),
             TestColumn.Of("label", NumberDataViewType.Int32, r => (int)r));
-        using QaicTransformer model = _ml.Transforms.ApplyQaicModel((network.Options() with { }) with { }).Fit(data);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options()).Fit(data);
         IDataView scored = model.Transform(data);
         using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
         ValueGetter<VBuffer<float>> y = cursor.GetGetter<VBuffer<float>>(scored.Schema["y"]);

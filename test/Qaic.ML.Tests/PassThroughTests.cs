@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Qaic.ML.Tests.Support;
@@ -132,18 +133,31 @@ public sealed class PassThroughTests
         return lines;
     }
 
-    private static Func<string> Reader(DataViewRow row, DataViewSchema.Column column) =>
-        (Func<string>)typeof(PassThroughTests).GetMethod(nameof(TypedReader), System.Reflection.BindingFlags.NonPublic | System.Reflection.BindingFlags.Static)!
-            .MakeGenericMethod(column.Type.RawType).Invoke(null, [row, column])!;
+    private static Func<string> Reader(DataViewRow row, DataViewSchema.Column column)
+    {
+        (string method, Type type) = column.Type is VectorDataViewType vector ? (nameof(VectorReader), vector.ItemType.RawType) : (nameof(ScalarReader), column.Type.RawType);
+        return (Func<string>)typeof(PassThroughTests).GetMethod(method, BindingFlags.NonPublic | BindingFlags.Static)!.MakeGenericMethod(type).Invoke(null, [row, column])!;
+    }
 
-    private static Func<string> TypedReader<T>(DataViewRow row, DataViewSchema.Column column)
+    private static Func<string> ScalarReader<T>(DataViewRow row, DataViewSchema.Column column)
     {
         ValueGetter<T> getter = row.GetGetter<T>(column);
         T value = default!;
         return () =>
         {
             getter(ref value);
-            return value is System.Collections.IEnumerable and not string ? string.Join(",", ((System.Collections.IEnumerable)value).Cast<object>()) : value?.ToString() ?? "";
+            return $"{value}";
+        };
+    }
+
+    private static Func<string> VectorReader<T>(DataViewRow row, DataViewSchema.Column column)
+    {
+        ValueGetter<VBuffer<T>> getter = row.GetGetter<VBuffer<T>>(column);
+        VBuffer<T> value = default;
+        return () =>
+        {
+            getter(ref value);
+            return string.Join(",", value.DenseValues());
         };
     }
 
