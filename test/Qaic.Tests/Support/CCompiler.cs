@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Support;
 
@@ -23,7 +24,7 @@ internal static class CCompiler
             return "";
         }
 
-        Run(compiler, [.. s_strict, .. arguments, "-o", output, Path.Combine(TestRoot.Path, "test", "Qaic.Tests", "Native", source)]);
+        Run(compiler, [.. s_strict, .. arguments, "-o", output, Path.Combine(Repository.Root, "test", "Qaic.Tests", "Native", source)]);
         return output;
     }
 
