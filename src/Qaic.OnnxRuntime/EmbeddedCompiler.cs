@@ -163,7 +163,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
                 {
                     throw new CompilationException(
                         $"{what} '{tensor.Name}' of '{model.Source}' has the shape [{string.Join(", ", tensor.Shape.Select(d => d < 0 ? "?" : d.ToString(CultureInfo.InvariantCulture)))}] with all inputs fixed, "
-                        + "so its size depends on the data; a card's buffers have fixed sizes. Leave the output out, or pad it to a fixed size in the model.");
+                        + "so its size is not known before the model runs; a card's buffers have fixed sizes. Leave the output out or pad it to a fixed size in the model; if it always has the same shape, declare that.");
                 }
             }
 

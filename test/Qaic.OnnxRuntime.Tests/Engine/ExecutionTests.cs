@@ -164,6 +164,29 @@ public sealed class ExecutionTests : IDisposable
     }
 
     [TestMethod]
+    public void An_output_that_does_not_depend_on_the_inputs_is_written()
+    {
+        TensorProto weights = Graphs.Weights("w", [64], [.. Enumerable.Range(0, 64).Select(i => (float)i)]);
+        ModelProto model = Graphs.Model(
+            [Graphs.Node("Neg", ["x"], ["y"]), Graphs.Node("Neg", ["w"], ["folded"]), Graphs.Node("Identity", ["x"], ["same"]), Graphs.Node("Identity", ["same"], ["again"])],
+            [Graphs.Value("x", Graphs.Float, 4)],
+            [Graphs.Value("y", Graphs.Float, 4), Graphs.Value("w", Graphs.Float, 64), Graphs.Value("folded", Graphs.Float, 64), Graphs.Value("same", Graphs.Float, 4), Graphs.Value("again", Graphs.Float, 4)],
+            weights);
+        using var bench = Bench.Of(Graphs.Save(model, _directory.Path));
+        MemoryMarshal.Cast<byte, float>(bench.Input(0)).Fill(3);
+        for (int run = 0; run < 2; run++)
+        {
+            for (int i = 0; i < 5; i++)
+            {
+                bench.Output(i).Fill(0xA5);
+            }
+
+            bench.Execution.Run();
+            Assert.AreEqual("-3 63 -63 3 3", string.Join(' ', Enumerable.Range(0, 5).Select(i => MemoryMarshal.Cast<byte, float>(bench.Output(i))[^1])));
+        }
+    }
+
+    [TestMethod]
     public void Bind_names_the_tensor_that_does_not_fit()
     {
         using var bench = Bench.Of(Repository.Model("wine_mlp"));

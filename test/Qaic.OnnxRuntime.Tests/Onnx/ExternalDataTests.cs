@@ -92,7 +92,7 @@ public sealed class ExternalDataTests : IDisposable
     {
         File.CreateSymbolicLink(Path.Combine(_directory.Path, "a"), "b");
         File.CreateSymbolicLink(Path.Combine(_directory.Path, "b"), "a");
-        StringAssert.Contains(Refused(_directory.Path, "a").Message, "'a'");
+        StringAssert.Contains(Refused(_directory.Path, "a").Message, "links");
     }
 
     [TestMethod]

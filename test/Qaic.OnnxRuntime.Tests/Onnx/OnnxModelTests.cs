@@ -12,8 +12,14 @@ public sealed class OnnxModelTests
     public static IEnumerable<object[]> Models => ModelManifest.Models.Select(m => new object[] { m.Name });
 
     [TestMethod, DynamicData(nameof(Models))]
-    public void Reading_and_writing_gives_the_same_bytes(string name) =>
-        CollectionAssert.AreEqual(File.ReadAllBytes(Repository.Model(name)), OnnxModel.Load(Repository.Model(name)).ToBytes());
+    public void Reading_and_writing_loses_nothing(string name)
+    {
+        // Fields that are not understood move behind those that are, so bytes change their places; messages compare by content, unknown fields included.
+        OnnxModel model = OnnxModel.Load(Repository.Model(name));
+        byte[] written = model.ToBytes();
+        Assert.AreEqual(new FileInfo(Repository.Model(name)).Length, written.Length);
+        Assert.AreEqual(model.Proto, OnnxModel.Parse(written, name).Proto);
+    }
 
     [TestMethod]
     public void Inputs_outputs_symbols_and_opset_are_those_of_the_model()
