@@ -45,6 +45,13 @@ public sealed class MlNetInternalsTests
     public void A_catalog_leads_to_its_context()
     {
         var ml = new MLContext();
-        Assert.AreSame(ml, MlNetInternals.EnvironmentOf(ml.Transforms));
+        var messages = new List<string>();
+        ml.Log += (_, e) => messages.Add(e.RawMessage);
+        using (IChannel channel = MlNetInternals.EnvironmentOf(ml.Transforms).Start("test"))
+        {
+            channel.Info(MessageSensitivity.None, "heard");
+        }
+
+        CollectionAssert.Contains(messages, "heard");
     }
 }

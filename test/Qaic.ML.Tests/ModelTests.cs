@@ -41,10 +41,13 @@ public sealed class ModelTests
     {
         TestModel model = ModelManifest.Get(name);
         int group = name == "digits_cnn_b8" ? 8 : 1;
-        TestView data = ModelData.View(model, 120, group);
+        TestView data = ModelData.View(model, Math.Min(model.RowCount, 120), group);
         using QaicTransformer ours = _ml.Transforms.ApplyQaicModel(model.Path, ModelData.Options(model)).Fit(data);
         IDataView scored = ours.Transform(data);
-        var theirs = _ml.Transforms.ApplyOnnxModel(model.Path).Fit(data);
+
+        // Two free dimensions are one too many for it.
+        Dictionary<string, int[]>? shapes = name == "langid_dyn" ? model.Inputs.ToDictionary(input => input, _ => new[] { 1, 32 }) : null;
+        var theirs = (shapes is null ? _ml.Transforms.ApplyOnnxModel(model.Path) : _ml.Transforms.ApplyOnnxModel(model.Path, shapes)).Fit(data);
         using (theirs as IDisposable)
         {
             IDataView expected = theirs.Transform(data);

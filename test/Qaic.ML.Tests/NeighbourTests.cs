@@ -70,7 +70,7 @@ public sealed class NeighbourTests
     [TestMethod]
     public void A_shuffled_cursor_comes_shuffled_from_the_source()
     {
-        IDataView data = Patients();
+        IDataView data = _ml.Data.Cache(Patients());
         using QaicTransformer model = _ml.Transforms.ApplyQaicModel(s_model.Path).Fit(data);
         IDataView scored = model.Transform(data);
         Assert.IsTrue(scored.CanShuffle);
