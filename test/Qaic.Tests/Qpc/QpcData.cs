@@ -1,13 +1,13 @@
 using System.Text;
 using Qaic.Qpc;
-using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Qpc;
 
 /// <summary>The containers and descriptors under test/data/qpc; its README says what they are.</summary>
 internal static class QpcData
 {
-    public static string Root { get; } = Path.Combine(TestRoot.Path, "test", "data", "qpc");
+    public static string Root { get; } = Repository.Data("qpc");
 
     public static string Good(string name) => Path.Combine(Root, "good", name + ".qpc");
 
