@@ -11,6 +11,7 @@ internal sealed class ColumnSelection
     /// <exception cref="ArgumentOutOfRangeException">A column is not of the output's schema.</exception>
     public ColumnSelection(SchemaBinding binding, IEnumerable<DataViewSchema.Column> wanted)
     {
+        ArgumentNullException.ThrowIfNull(wanted);
         _binding = binding;
         _active = new bool[binding.OutputSchema.Count];
         foreach (DataViewSchema.Column column in wanted)

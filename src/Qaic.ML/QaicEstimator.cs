@@ -25,13 +25,14 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
     private readonly Lock _lock = new();
     private readonly IHost _host;
     private readonly QaicModelOptions _options;
-    private readonly TemporaryFile? _content;
+    private TemporaryFile? _content;
     private (SharedSession Shared, ModelSettings Settings)? _compiled;
 
     internal QaicEstimator(IHostEnvironment environment, QaicModelOptions options)
     {
         _host = environment.Register(nameof(QaicEstimator));
         _options = options;
+        ArgumentNullException.ThrowIfNull(options.Options, $"{nameof(options)}.{nameof(options.Options)}");
         options.Options.Validate();
         switch (options)
         {
@@ -133,6 +134,13 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
                 ModelLog.Ready(channel, session);
                 var shared = new SharedSession(session, session.QpcPath == _content?.Path ? _content : null, reusable: true);
                 _compiled = (shared, new ModelSettings(columns, _options.Options, _options.NaNPolicy, _options.SqueezeOutputs));
+                if (session.QpcPath != _content?.Path)
+                {
+                    // The ONNX model of a stream; its program is elsewhere now.
+                    _content?.Dispose();
+                    _content = null;
+                }
+
                 return _compiled.Value;
             }
             catch

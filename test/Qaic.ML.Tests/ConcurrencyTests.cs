@@ -10,42 +10,48 @@ public sealed class ConcurrencyTests
     private readonly MLContext _ml = new(seed: 1);
 
     [TestMethod]
-    [DataRow(1), DataRow(2), DataRow(4), Timeout(60_000, CooperativeCancellation = true)]
+    [DataRow(1), DataRow(2), DataRow(4)]
     public void Cursors_read_in_turn_by_one_thread_do_not_starve_each_other(int setSize)
     {
         using var network = TestNetwork.Affine(4, 3);
         IDataView data = TestView.Features(50, 3);
         using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize)).Fit(data);
-        IDataView scored = model.Transform(data);
-        DataViewRowCursor[] cursors = [.. Enumerable.Range(0, 5).Select(_ => scored.GetRowCursor(scored.Schema))];
-        ValueGetter<VBuffer<float>>[] getters = Array.ConvertAll(cursors, c => c.GetGetter<VBuffer<float>>(scored.Schema["y"]));
-        VBuffer<float> value = default;
-        for (int row = 0; row < 50; row++)
+        Soon.Ends(() =>
         {
-            for (int c = 0; c < cursors.Length; c++)
+            IDataView scored = model.Transform(data);
+            DataViewRowCursor[] cursors = [.. Enumerable.Range(0, 5).Select(_ => scored.GetRowCursor(scored.Schema))];
+            ValueGetter<VBuffer<float>>[] getters = Array.ConvertAll(cursors, c => c.GetGetter<VBuffer<float>>(scored.Schema["y"]));
+            VBuffer<float> value = default;
+            for (int row = 0; row < 50; row++)
             {
-                Assert.IsTrue(cursors[c].MoveNext());
-                getters[c](ref value);
-                CollectionAssert.AreEqual(Rows.AffineOf(row, 3), value.DenseValues().ToArray(), $"Cursor {c}, row {row}");
+                for (int c = 0; c < cursors.Length; c++)
+                {
+                    Assert.IsTrue(cursors[c].MoveNext());
+                    getters[c](ref value);
+                    CollectionAssert.AreEqual(Rows.AffineOf(row, 3), value.DenseValues().ToArray(), $"Cursor {c}, row {row}");
+                }
             }
-        }
 
-        Array.ForEach(cursors, c => c.Dispose());
+            Array.ForEach(cursors, c => c.Dispose());
+        });
     }
 
     [TestMethod]
-    [DataRow(1), DataRow(2), Timeout(60_000, CooperativeCancellation = true)]
+    [DataRow(1), DataRow(2)]
     public void Cursors_of_many_threads_share_few_slots(int setSize)
     {
         using var network = TestNetwork.Affine(4, 3);
         IDataView data = TestView.Features(300, 3);
         using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize)).Fit(data);
-        Parallel.For(0, 12, new ParallelOptions { MaxDegreeOfParallelism = 6 }, _ => Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(TestView.Features(300, 3)), "y"), 300, 3));
-        Assert.AreEqual(12 * 75, network.Runs);
+        Soon.Ends(() =>
+        {
+            Parallel.For(0, 12, new ParallelOptions { MaxDegreeOfParallelism = 6 }, _ => Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(TestView.Features(300, 3)), "y"), 300, 3));
+            Assert.AreEqual(12 * 75, network.Runs);
+        });
     }
 
     [TestMethod]
-    [DataRow(1), DataRow(4), Timeout(60_000, CooperativeCancellation = true)]
+    [DataRow(1), DataRow(4)]
     public void A_model_may_read_from_itself(int setSize)
     {
         using var network = TestNetwork.Affine(4, 3);
@@ -53,11 +59,14 @@ public sealed class ConcurrencyTests
         QaicEstimator estimator = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize) with { OutputColumns = ["x"], OutputTensors = new Dictionary<string, string> { ["x"] = "y" } });
         using QaicTransformer first = estimator.Fit(data);
         using QaicTransformer second = estimator.Fit(data);
-        List<float[]> rows = Rows.ReadVectors<float>(second.Transform(first.Transform(data)), "x");
-        for (int r = 0; r < 50; r++)
+        Soon.Ends(() =>
         {
-            CollectionAssert.AreEqual(Rows.AffineOf(r, 3).Select(v => (2 * v) + 1).ToArray(), rows[r]);
-        }
+            List<float[]> rows = Rows.ReadVectors<float>(second.Transform(first.Transform(data)), "x");
+            for (int r = 0; r < 50; r++)
+            {
+                CollectionAssert.AreEqual(Rows.AffineOf(r, 3).Select(v => (2 * v) + 1).ToArray(), rows[r]);
+            }
+        });
     }
 
     [TestMethod]
@@ -114,8 +123,8 @@ public sealed class ConcurrencyTests
         Assert.AreEqual(4 * (6 + 1), data.RowsRead);
     }
 
-    [TestMethod, Timeout(60_000, CooperativeCancellation = true)]
-    public async Task A_waiting_prediction_is_served_while_a_cursor_rests()
+    [TestMethod]
+    public void A_reader_on_another_thread_is_served_while_a_cursor_rests()
     {
         using var network = TestNetwork.Affine(4, 3);
         TestView data = TestView.Features(100, 3);
@@ -123,7 +132,7 @@ public sealed class ConcurrencyTests
         IDataView scored = model.Transform(data);
         using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
         Assert.IsTrue(cursor.MoveNext());
-        await Task.Run(() => Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(TestView.Features(9, 3)), "y"), 9, 3));
+        Soon.Ends(() => Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(TestView.Features(9, 3)), "y"), 9, 3));
         Assert.IsTrue(cursor.MoveNext());
     }
 

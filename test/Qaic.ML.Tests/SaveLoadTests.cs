@@ -69,7 +69,7 @@ public sealed class SaveLoadTests
         ((IDisposable)loaded).Dispose();
     }
 
-    [TestMethod, Timeout(120_000, CooperativeCancellation = true)]
+    [TestMethod]
     public void A_fresh_process_that_knows_only_ML_NET_loads_and_scores()
     {
         string zip = Path.Combine(_directory.FullName, "model.zip");
@@ -87,10 +87,15 @@ public sealed class SaveLoadTests
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Qaic.ML.Tests.FreshProcess.dll"), zip, rows, "logits"]) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start)!;
         Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        if (!process.WaitForExit(TimeSpan.FromMinutes(2)))
+        {
+            process.Kill();
+            Assert.Fail("The process did not end within two minutes.");
+        }
+
         Assert.AreEqual(0, process.ExitCode, error.Result);
-        List<float[]> scored = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Array.ConvertAll(line.Split(' '), v => float.Parse(v, CultureInfo.InvariantCulture)))];
+        List<float[]> scored = [.. output.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Array.ConvertAll(line.Split(' '), v => float.Parse(v, CultureInfo.InvariantCulture)))];
         ModelData.AssertReference(s_model, "logits", scored);
     }
 

@@ -59,7 +59,8 @@ internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
     public static TestNetwork Affine(params int[] shape) => new(
         [new("x", ElementType.Float32, [.. shape])],
         [new("y", ElementType.Float32, [.. shape])],
-        b => b.Map<float, float>(0, 0, v => (2 * v) + 1)) { Record = true };
+        b => b.Map<float, float>(0, 0, v => (2 * v) + 1))
+    { Record = true };
 
     /// <summary>Options that run this network.</summary>
     public QaicModelOptions Options(int activations = 1, int setSize = 4) => new()
