@@ -351,8 +351,9 @@ public sealed class Session : IDisposable, IAsyncDisposable
 
     private static (long Length, DateTime Written) Stamp(string path)
     {
-        var file = new FileInfo(path);
-        return file.Exists ? (file.Length, file.LastWriteTimeUtc) : throw new FileNotFoundException($"The QPC '{path}' is gone. Create a new session.", path);
+        // Of the open file: the path may be a link whose own times mean nothing.
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        return (file.Length, File.GetLastWriteTimeUtc(file.SafeFileHandle));
     }
 
     // A QPC of the embedded compiler holds a model, not code for the card's cores.
