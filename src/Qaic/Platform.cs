@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
@@ -10,6 +11,8 @@ namespace Qaic;
 /// <remarks>Thread-safe; sessions share one. Nothing above it asks whether it is simulated, except to tell the user.</remarks>
 public abstract class Platform
 {
+    private static readonly BackendChoice s_choice = new(() => Native(), () => Simulated());
+
     private protected Platform()
     {
     }
@@ -32,18 +35,38 @@ public abstract class Platform
     /// <summary>Whether context creation certainly takes a user value for the log callback (SDK 1.8 and later). The older generation would call that value as a function.</summary>
     internal virtual bool TakesLogUser => false;
 
-    /// <summary>The vendor's library.</summary>
-    /// <param name="libraryPath">Path of <c>libQAic.so</c>; null: <c>QAIC_LIB</c>, then <c>/opt/qti-aic/dev/lib/&lt;arch&gt;</c>, then the loader's path.</param>
-    /// <exception cref="QaicException"><see cref="QaicError.LibraryNotAvailable"/>: with the paths that were tried and what to do.</exception>
-    public static Platform Native(string? libraryPath = null) => throw new NotImplementedException();
+    /// <summary>The vendor's library. Loading the same file again yields the same platform.</summary>
+    /// <param name="libraryPath">Path of <c>libQAic.so</c>; null: <c>QAIC_LIB</c> if it is set, else <c>/opt/qti-aic/dev/lib/&lt;arch&gt;</c>, then the loader's search path.</param>
+    /// <exception cref="ArgumentException">The path is empty.</exception>
+    /// <exception cref="QaicException"><see cref="QaicError.LibraryNotAvailable"/>: with the paths that were tried and what to do, or with the functions that the library lacks.</exception>
+    public static Platform Native(string? libraryPath = null)
+    {
+        if (libraryPath is not null)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(libraryPath);
+        }
 
-    /// <summary>A simulated machine.</summary>
+        string? environment = Environment.GetEnvironmentVariable(LibraryCandidate.EnvironmentVariable);
+        return NativePlatform.Of(QaicLibrary.Load(LibraryCandidate.For(libraryPath, environment, RuntimeInformation.ProcessArchitecture)));
+    }
+
+    /// <summary>A simulated machine of its own.</summary>
+    /// <param name="options">Its cards and what computes on them; null for one card.</param>
     public static SimulatedPlatform Simulated(SimulatedPlatformOptions? options = null) => new(options ?? new());
 
-    /// <summary>The platform that <paramref name="backend"/> asks for. The automatic choice is made once per process.</summary>
-    public static Platform Select(QaicBackend backend, ILogger? logger = null)
+    /// <summary>The platform that <paramref name="backend"/> asks for. The automatic choice is made once per process, and so is the simulated machine that is chosen here.</summary>
+    /// <param name="backend">What to look for.</param>
+    /// <param name="logger">Receives one warning per process if the automatic choice is the simulated card, and the library's version otherwise; null for none.</param>
+    /// <exception cref="QaicException">A card was asked for, and the library is missing or no device is ready; with the reason and what to do.</exception>
+    public static Platform Select(QaicBackend backend, ILogger? logger = null) => s_choice.Select(backend, logger ?? NullLogger.Instance);
+
+    /// <summary>Asks the library for its devices, in the order of their ids, from 0 without gaps.</summary>
+    /// <returns>The devices as they are now; empty if there are none.</returns>
+    /// <exception cref="QaicException"><see cref="QaicError.NotSupported"/>: the library cannot list devices.</exception>
+    public IReadOnlyList<DeviceInfo> GetDevices() => DeviceProbe.List(Api, FirstQid);
+
+    /// <summary>Says once, in the log, what the platform is; nothing by default.</summary>
+    internal virtual void Announce(ILogger logger)
     {
-        logger ??= NullLogger.Instance;
-        throw new NotImplementedException();
     }
 }

@@ -6,6 +6,12 @@ namespace Qaic.Diagnostics;
 /// <summary>The runtime's log messages. Event ids are stable: 1000 platform, 2000 device, 3000 session.</summary>
 internal static partial class Log
 {
+    [LoggerMessage(EventId = 1002, Level = LogLevel.Information, Message = "Using {Library}, version {Version}, patch '{Patch}', variant '{Variant}'")]
+    public static partial void LibraryLoaded(ILogger logger, string library, string version, string patch, string variant);
+
+    [LoggerMessage(EventId = 1003, Level = LogLevel.Warning, Message = "Networks run on the {Platform}, not on a card: {Reason} Backend Aic makes this an error, backend Simulated makes it a choice without this warning.")]
+    public static partial void SimulatedInstead(ILogger logger, string platform, string reason);
+
     [LoggerMessage(EventId = 2001, Level = LogLevel.Debug, Message = "Activated {Network} on device {DeviceId}: {Activations} activations, set size {SetSize}, in {Elapsed}")]
     public static partial void Activated(ILogger logger, string network, int deviceId, int activations, int setSize, TimeSpan elapsed);
 

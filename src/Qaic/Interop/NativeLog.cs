@@ -12,8 +12,10 @@ internal static unsafe class NativeLog
     private static readonly ConcurrentDictionary<nint, ILogger> s_loggers = new();
     private static long s_lastKey;
 
+    private const int MaxErrorLength = 1000;
+
     [ThreadStatic]
-    private static string? t_lastError;
+    private static string? s_errors;
 
     /// <summary>The function to pass to qaicCreateContext.</summary>
     public static delegate* unmanaged[Cdecl]<QLogLevel, byte*, nint, void> Callback => &OnLog;
@@ -30,13 +32,16 @@ internal static unsafe class NativeLog
     /// <summary>Removes a logger.</summary>
     public static void Unregister(nint key) => s_loggers.TryRemove(key, out _);
 
-    /// <summary>What the library last logged as an error on this thread, once; null if nothing since the last call.</summary>
+    /// <summary>What the library logged as errors on this thread since the last call of this or <see cref="ForgetLastError"/>; null if nothing.</summary>
     public static string? TakeLastError()
     {
-        string? text = t_lastError;
-        t_lastError = null;
+        string? text = s_errors;
+        s_errors = null;
         return text;
     }
+
+    /// <summary>Drops what <see cref="TakeLastError"/> would return.</summary>
+    public static void ForgetLastError() => s_errors = null;
 
     // Runs on the caller's thread or on one of the library's. Must not throw into C.
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
@@ -47,7 +52,8 @@ internal static unsafe class NativeLog
             string message = Marshal.PtrToStringUTF8((nint)text)?.TrimEnd() ?? "";
             if (level == QLogLevel.Error)
             {
-                t_lastError = message;
+                // The cause comes first, and what followed from it on further lines; a library that never stops is cut off.
+                s_errors = s_errors is null ? message : s_errors.Length < MaxErrorLength ? $"{s_errors}; {message}" : s_errors;
             }
 
             if (s_loggers.TryGetValue(user, out ILogger? logger))

@@ -15,6 +15,9 @@ internal static class QStatusExtensions
         {
             Throw(status, call);
         }
+
+        // What was logged during a call that succeeded must not explain a later one that fails.
+        NativeLog.ForgetLastError();
     }
 
     [DoesNotReturn]
@@ -72,7 +75,7 @@ internal static class QStatusExtensions
         return false;
     }
 
-    private static string Remedy(QaicError error) => error switch
+    internal static string Remedy(QaicError error) => error switch
     {
         QaicError.DeviceNotFound => "Check the device id and that the card is ready (qaic-util -q).",
         QaicError.PermissionDenied => "The user must be in the group that owns the device nodes (usually 'qaic').",

@@ -5,7 +5,7 @@ internal static class BufferSize
 {
     /// <summary>Product of the dimensions times the element's size. A dimension of 0 counts as 1, as in the runtime; no dimensions mean one element.</summary>
     /// <remarks>The runtime wraps around at 32 bits and throws for types it does not know; here both are errors that name the binding.</remarks>
-    /// <exception cref="QpcFormatException">A negative dimension, a product beyond 2 GiB elements or 4 GiB, or an unknown type.</exception>
+    /// <exception cref="QpcFormatException">A negative dimension, more than the 4 GiB that a 32-bit size can say, or an unknown type.</exception>
     public static long Of(ElementType type, List<int> dims, string binding)
     {
         if (!Enum.IsDefined(type))

@@ -3,7 +3,7 @@ namespace Qaic.Qpc;
 /// <summary>One buffer of an execution object.</summary>
 public sealed class IoBinding
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>The tensor's name.</summary>
     public string Name { get; set; } = "";
@@ -29,8 +29,8 @@ public sealed class IoBinding
     /// <summary>Bytes of the buffer.</summary>
     public uint Size { get; set; }
 
-    /// <summary>Place in a DMA buffer; null if the description is of another stage.</summary>
-    public DmaBufferInfo? DmaBufferInfo { get; set; }
+    /// <summary>Places in DMA buffers; none if the description is of another stage.</summary>
+    public List<DmaBufferInfo> DmaBufferInfos { get; } = [];
 
     /// <summary>Whether a smaller buffer is accepted.</summary>
     public bool IsPartialBufferAllowed { get; set; }
@@ -38,7 +38,8 @@ public sealed class IoBinding
     /// <summary>Whether the binding takes part in the stage that its set is about.</summary>
     public bool IsValid { get; set; }
 
-    /// <summary>The binding as a tensor of the host. A dimension of 0 holds one element, as the runtime sizes its buffer, and becomes 1.</summary>
+    /// <summary>The binding as a tensor of the host.</summary>
+    /// <remarks>A dimension of 0 becomes 1: the runtime leaves zeros out when it sizes the buffer, and the tensor has to fill the buffer.</remarks>
     /// <exception cref="QpcFormatException">The type is unknown, or type and dimensions do not make the size.</exception>
     public TensorSpec ToTensorSpec()
     {
@@ -58,12 +59,12 @@ public sealed class IoBinding
                 case 1: binding.Name = reader.String(); break;
                 case 2: binding.Index = reader.UInt32(); break;
                 case 3: binding.Type = (ElementType)reader.Int32(); break;
-                case 4: binding.Direction = (DmaDirection)reader.UInt32(); break;
+                case 4: binding.Direction = (DmaDirection)reader.Int32(); break;
                 case 5: binding.QuantScale = reader.Float(); break;
                 case 6: binding.QuantOffset = reader.Int32(); break;
                 case 7: reader.Int32s(binding.Dims); break;
                 case 8: binding.Size = reader.UInt32(); break;
-                case 9: (binding.DmaBufferInfo ??= new()).Merge(reader.Message()); break;
+                case 9: binding.DmaBufferInfos.Add(DmaBufferInfo.Read(reader.Message())); break;
                 case 10: binding.IsPartialBufferAllowed = reader.Boolean(); break;
                 case 20: binding.IsValid = reader.Boolean(); break;
                 default: reader.Preserve(ref binding._unknown); break;
@@ -78,26 +79,22 @@ public sealed class IoBinding
         writer.String(1, Name);
         writer.UInt32(2, Index);
         writer.Int32(3, (int)Type);
-        writer.UInt32(4, (uint)Direction);
+        writer.Int32(4, (int)Direction);
         writer.Float(5, QuantScale);
         writer.Int32(6, QuantOffset);
         writer.Int32s(7, Dims);
         writer.UInt32(8, Size);
-        if (DmaBufferInfo is { } info)
-        {
-            writer.Message(9, info.Write);
-        }
-
+        DmaBufferInfos.ForEach(i => writer.Message(9, i.Write));
         writer.Boolean(10, IsPartialBufferAllowed);
         writer.Boolean(20, IsValid);
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
     }
 }
 
 /// <summary>Where a binding lies in the DMA buffers.</summary>
 public sealed class DmaBufferInfo
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>Buffer number.</summary>
     public uint BufferIndex { get; set; }
@@ -111,19 +108,22 @@ public sealed class DmaBufferInfo
     /// <summary>Byte offset in the DMA buffer.</summary>
     public uint BufferOffset { get; set; }
 
-    internal void Merge(WireReader reader)
+    internal static DmaBufferInfo Read(WireReader reader)
     {
+        var info = new DmaBufferInfo();
         while (reader.Next(out int field))
         {
             switch (field)
             {
-                case 1: BufferIndex = reader.UInt32(); break;
-                case 2: Size = reader.UInt32(); break;
-                case 3: BindingOffset = reader.UInt32(); break;
-                case 4: BufferOffset = reader.UInt32(); break;
-                default: reader.Preserve(ref _unknown); break;
+                case 1: info.BufferIndex = reader.UInt32(); break;
+                case 2: info.Size = reader.UInt32(); break;
+                case 3: info.BindingOffset = reader.UInt32(); break;
+                case 4: info.BufferOffset = reader.UInt32(); break;
+                default: reader.Preserve(ref info._unknown); break;
             }
         }
+
+        return info;
     }
 
     internal void Write(WireWriter writer)
@@ -132,6 +132,6 @@ public sealed class DmaBufferInfo
         writer.UInt32(2, Size);
         writer.UInt32(3, BindingOffset);
         writer.UInt32(4, BufferOffset);
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
     }
 }

@@ -4,7 +4,7 @@ namespace Qaic.Qpc;
 /// <remarks>Mutable, not thread-safe. Fields that are not understood survive reading and writing, at every level.</remarks>
 public sealed class IoDescriptor
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>The alternatives: "default" (what the user sees), "quantize", "transpose", "d32convert", "convert", "dma" (what the device sees).</summary>
     public List<IoSet> Sets { get; } = [];
@@ -17,6 +17,15 @@ public sealed class IoDescriptor
 
     /// <summary>DMA buffers of an execution object.</summary>
     public List<IoDmaBuffer> DmaBuffers { get; } = [];
+
+    /// <summary>Runtime constants; current runtimes have none.</summary>
+    public List<RuntimeConstants> RuntimeConstants { get; } = [];
+
+    /// <summary>One set per input: up to which stage the user has prepared it. Not used by current runtimes.</summary>
+    public List<IoSet> PreProcessSkipStages { get; } = [];
+
+    /// <summary>One set per output: from which stage on the user processes it. Not used by current runtimes.</summary>
+    public List<IoSet> PostProcessSkipStages { get; } = [];
 
     /// <summary>Combinations of shapes that the network accepts; empty if the shapes are fixed.</summary>
     public List<ShapeSet> AllowedShapes { get; } = [];
@@ -41,7 +50,7 @@ public sealed class IoDescriptor
             io.DmaBuffers.Add(new IoDmaBuffer { Index = (uint)i, Size = network.DmaBuffers[i].Size, Direction = network.DmaBuffers[i].Direction });
         }
 
-        io.AllowedShapes.AddRange(network.AllowedShapes);
+        io.AllowedShapes.AddRange(network.AllowedShapes.Select(s => s.Copy()));
         return io;
 
         void Add(string name, TransformKind input, TransformKind output)
@@ -58,7 +67,7 @@ public sealed class IoDescriptor
     public static IoDescriptor Parse(ReadOnlySpan<byte> bytes)
     {
         var io = new IoDescriptor();
-        var reader = new WireReader(bytes);
+        var reader = new WireReader(bytes, "I/O descriptor");
         while (reader.Next(out int field))
         {
             switch (field)
@@ -67,9 +76,10 @@ public sealed class IoDescriptor
                 case 2: io.SelectedSet = IoSet.Read(io.SelectedSet, reader.Message()); break;
                 case 3: io.ProgramName = reader.String(); break;
                 case 4: io.DmaBuffers.Add(IoDmaBuffer.Read(reader.Message())); break;
+                case 5: io.RuntimeConstants.Add(Qpc.RuntimeConstants.Read(reader.Message())); break;
+                case 6: io.PreProcessSkipStages.Add(IoSet.Read(new IoSet(), reader.Message())); break;
+                case 7: io.PostProcessSkipStages.Add(IoSet.Read(new IoSet(), reader.Message())); break;
                 case 8: io.AllowedShapes.Add(ShapeSet.Read(reader.Message())); break;
-
-                // 5 to 7 (runtime constants, skipped stages) are never set by current runtimes.
                 default: reader.Preserve(ref io._unknown); break;
             }
         }
@@ -85,8 +95,11 @@ public sealed class IoDescriptor
         writer.Message(2, SelectedSet.Write);
         writer.String(3, ProgramName);
         DmaBuffers.ForEach(b => writer.Message(4, b.Write));
+        RuntimeConstants.ForEach(c => writer.Message(5, c.Write));
+        PreProcessSkipStages.ForEach(s => writer.Message(6, s.Write));
+        PostProcessSkipStages.ForEach(s => writer.Message(7, s.Write));
         AllowedShapes.ForEach(s => writer.Message(8, s.Write));
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
         return writer.ToArray();
     }
 
@@ -129,12 +142,17 @@ public sealed class IoDescriptor
         IoBinding binding = Describe(set, source, direction, step.Type, step.Scale, step.Offset, step.Dims, isValid: true);
         if (step.CopyDmaBuffer is { } copy)
         {
-            binding.DmaBufferInfo = new DmaBufferInfo
+            if (copy.BufferNumber >= network.DmaBuffers.Count)
+            {
+                throw new QpcFormatException($"Binding '{source.Name}' lies in DMA buffer {copy.BufferNumber}; the network has {network.DmaBuffers.Count}", 0);
+            }
+
+            binding.DmaBufferInfos.Add(new DmaBufferInfo
             {
                 BufferIndex = copy.BufferNumber,
-                Size = copy.BufferNumber < network.DmaBuffers.Count ? network.DmaBuffers[(int)copy.BufferNumber].Size : 0,
+                Size = network.DmaBuffers[(int)copy.BufferNumber].Size,
                 BufferOffset = copy.Offset,
-            };
+            });
         }
 
         return binding;
@@ -162,7 +180,7 @@ public sealed class IoDescriptor
 /// <summary>One way to see a program's buffers.</summary>
 public sealed class IoSet
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>Name of the set.</summary>
     public string Name { get; set; } = "";
@@ -189,14 +207,14 @@ public sealed class IoSet
     {
         writer.String(1, Name);
         Bindings.ForEach(b => writer.Message(2, b.Write));
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
     }
 }
 
 /// <summary>A DMA buffer in an <see cref="IoDescriptor"/>.</summary>
 public sealed class IoDmaBuffer
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>Buffer number.</summary>
     public uint Index { get; set; }
@@ -216,7 +234,7 @@ public sealed class IoDmaBuffer
             {
                 case 1: buffer.Index = reader.UInt32(); break;
                 case 2: buffer.Size = reader.UInt32(); break;
-                case 3: buffer.Direction = (DmaDirection)reader.UInt32(); break;
+                case 3: buffer.Direction = (DmaDirection)reader.Int32(); break;
                 default: reader.Preserve(ref buffer._unknown); break;
             }
         }
@@ -228,7 +246,47 @@ public sealed class IoDmaBuffer
     {
         writer.UInt32(1, Index);
         writer.UInt32(2, Size);
-        writer.UInt32(3, (uint)Direction);
-        writer.Raw(_unknown);
+        writer.Int32(3, (int)Direction);
+        writer.Raw(_unknown.Bytes);
+    }
+}
+
+/// <summary>Constants that the user supplies when the program is loaded.</summary>
+public sealed class RuntimeConstants
+{
+    private UnknownFields _unknown;
+
+    /// <summary>Name.</summary>
+    public string Name { get; set; } = "";
+
+    /// <summary>Bytes.</summary>
+    public uint Size { get; set; }
+
+    /// <summary>Byte offset.</summary>
+    public uint Offset { get; set; }
+
+    internal static RuntimeConstants Read(WireReader reader)
+    {
+        var constants = new RuntimeConstants();
+        while (reader.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1: constants.Name = reader.String(); break;
+                case 2: constants.Size = reader.UInt32(); break;
+                case 3: constants.Offset = reader.UInt32(); break;
+                default: reader.Preserve(ref constants._unknown); break;
+            }
+        }
+
+        return constants;
+    }
+
+    internal void Write(WireWriter writer)
+    {
+        writer.String(1, Name);
+        writer.UInt32(2, Size);
+        writer.UInt32(3, Offset);
+        writer.Raw(_unknown.Bytes);
     }
 }

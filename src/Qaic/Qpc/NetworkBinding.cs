@@ -4,7 +4,7 @@ namespace Qaic.Qpc;
 /// <remarks>For an input, <see cref="Initial"/> is the user's side and <see cref="Transformed"/> the device's; for an output it is the other way round.</remarks>
 public sealed class NetworkBinding
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>The tensor's name.</summary>
     public string Name { get; set; } = "";
@@ -52,7 +52,7 @@ public sealed class NetworkBinding
         Transforms.ForEach(t => writer.Message(4, t.Write));
         writer.Boolean(5, IsPartialAllowed);
         writer.UInt32(6, Align);
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
     }
 }
 
@@ -66,7 +66,7 @@ public enum TensorLayout
 /// <summary>Type, quantization, shape and layout of one side of a binding.</summary>
 public sealed class TensorDescriptor
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>Element type.</summary>
     public ElementType Type { get; set; }
@@ -106,7 +106,7 @@ public sealed class TensorDescriptor
         writer.Int32(3, Offset);
         writer.Int32s(4, Dims);
         writer.Int32(5, (int)Layout);
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
     }
 }
 
@@ -138,7 +138,7 @@ public enum TransformKind
 /// <summary>One step between the user's buffer and the device's. Type, quantization, dimensions and layout are those of its result.</summary>
 public sealed class Transform
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>What it does.</summary>
     public TransformKind Kind { get; set; }
@@ -161,6 +161,9 @@ public sealed class Transform
     /// <summary>Permutation of a <see cref="TransformKind.Transpose"/>: result dimension i is source dimension Shuffle[i].</summary>
     public List<int> Shuffle { get; } = [];
 
+    /// <summary>Parameters of a <see cref="TransformKind.ToD32"/>, as they came; null for other kinds. They are between the compiler and the vendor's runtime.</summary>
+    public byte[]? ConvertToD32 { get; set; }
+
     /// <summary>Place of a <see cref="TransformKind.CopyDmaBuffer"/>; null for other kinds.</summary>
     public DmaCopy? CopyDmaBuffer { get; set; }
 
@@ -178,9 +181,8 @@ public sealed class Transform
                 case 5: reader.Int32s(transform.Dims); break;
                 case 6: transform.Layout = (TensorLayout)reader.Int32(); break;
                 case 7: reader.Int32s(transform.Shuffle); break;
+                case 8: transform.ConvertToD32 = reader.Opaque(transform.ConvertToD32); break;
                 case 9: (transform.CopyDmaBuffer ??= new()).Merge(reader.Message()); break;
-
-                // 8 (convert_to_d32) is a parameter between compiler and device; its inner form is not known.
                 default: reader.Preserve(ref transform._unknown); break;
             }
         }
@@ -197,19 +199,20 @@ public sealed class Transform
         writer.Int32s(5, Dims);
         writer.Int32(6, (int)Layout);
         writer.Int32s(7, Shuffle);
+        writer.Opaque(8, ConvertToD32);
         if (CopyDmaBuffer is { } copy)
         {
             writer.Message(9, copy.Write);
         }
 
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
     }
 }
 
 /// <summary>Place of a tensor in a DMA buffer.</summary>
 public sealed class DmaCopy
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>Direction.</summary>
     public DmaDirection Direction { get; set; }
@@ -226,7 +229,7 @@ public sealed class DmaCopy
         {
             switch (field)
             {
-                case 1: Direction = (DmaDirection)reader.UInt32(); break;
+                case 1: Direction = (DmaDirection)reader.Int32(); break;
                 case 2: Offset = reader.UInt32(); break;
                 case 3: BufferNumber = reader.UInt32(); break;
                 default: reader.Preserve(ref _unknown); break;
@@ -236,9 +239,9 @@ public sealed class DmaCopy
 
     internal void Write(WireWriter writer)
     {
-        writer.UInt32(1, (uint)Direction);
+        writer.Int32(1, (int)Direction);
         writer.UInt32(2, Offset);
         writer.UInt32(3, BufferNumber);
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
     }
 }

@@ -10,7 +10,7 @@ public sealed class NetworkDescriptor
     // Large enough for every DMA slice that the simulated card or a vector unit wants aligned.
     private const uint DmaAlignment = 64;
 
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>Format version; 9 in current compilers. The runtime does not insist on it.</summary>
     public uint MajorVersion { get; set; } = 9;
@@ -39,6 +39,24 @@ public sealed class NetworkDescriptor
     /// <summary>Vector threads per core.</summary>
     public uint NumHvxThreads { get; set; }
 
+    /// <summary>Thread groups.</summary>
+    public List<uint> ThreadGroups { get; } = [];
+
+    /// <summary>Thread groups that issue at a time.</summary>
+    public uint ThreadGroupIssueCount { get; set; }
+
+    /// <summary>Where the device puts statistics, as it came; null if the network was compiled without them. The runtime asks only whether it is there.</summary>
+    public byte[]? Stats { get; set; }
+
+    /// <summary>Names of the thread groups.</summary>
+    public List<string> ThreadGroupNames { get; } = [];
+
+    /// <summary>What to check by CRC, as it came; null if nothing.</summary>
+    public byte[]? CrcInfo { get; set; }
+
+    /// <summary>Cluster offsets.</summary>
+    public List<uint> ClusterOffsets { get; } = [];
+
     /// <summary>Rows per inference, as the compiler recorded them; statistics are normalised by it.</summary>
     public int BatchSize { get; set; }
 
@@ -50,7 +68,7 @@ public sealed class NetworkDescriptor
     public static NetworkDescriptor Parse(ReadOnlySpan<byte> bytes)
     {
         var network = new NetworkDescriptor { MajorVersion = 0 };
-        var reader = new WireReader(bytes);
+        var reader = new WireReader(bytes, "Network descriptor");
         while (reader.Next(out int field))
         {
             switch (field)
@@ -64,10 +82,14 @@ public sealed class NetworkDescriptor
                 case 7: network.NumCores = reader.UInt32(); break;
                 case 8: network.NumThreads = reader.UInt32(); break;
                 case 9: network.NumHvxThreads = reader.UInt32(); break;
+                case 10: reader.UInt32s(network.ThreadGroups); break;
+                case 11: network.ThreadGroupIssueCount = reader.UInt32(); break;
+                case 12: network.Stats = reader.Opaque(network.Stats); break;
+                case 13: network.ThreadGroupNames.Add(reader.String()); break;
                 case 14: network.BatchSize = reader.Int32(); break;
+                case 16: network.CrcInfo = reader.Opaque(network.CrcInfo); break;
+                case 17: reader.UInt32s(network.ClusterOffsets); break;
                 case 18: network.AllowedShapes.Add(ShapeSet.Read(reader.Message())); break;
-
-                // 10 to 13, 16 and 17 (thread groups, statistics, CRC, cluster offsets) mean nothing to the host.
                 default: reader.Preserve(ref network._unknown); break;
             }
         }
@@ -88,45 +110,64 @@ public sealed class NetworkDescriptor
         writer.UInt32(7, NumCores);
         writer.UInt32(8, NumThreads);
         writer.UInt32(9, NumHvxThreads);
+        writer.UInt32s(10, ThreadGroups);
+        writer.UInt32(11, ThreadGroupIssueCount);
+        writer.Opaque(12, Stats);
+        writer.Strings(13, ThreadGroupNames);
         writer.Int32(14, BatchSize);
+        writer.Opaque(16, CrcInfo);
+        writer.UInt32s(17, ClusterOffsets);
         AllowedShapes.ForEach(s => writer.Message(18, s.Write));
-        writer.Raw(_unknown);
+        writer.Raw(_unknown.Bytes);
         return writer.ToArray();
     }
 
     /// <summary>Gives every binding a 64-byte aligned place in one input and one output DMA buffer, and makes that copy its only transform.</summary>
+    /// <remarks>A partial input gets a place for its full size, not the header slot that the vendor's compiler gives it.</remarks>
+    /// <exception cref="InvalidOperationException">The user's side of a binding differs from the device's, so it needs more than a copy.</exception>
     /// <exception cref="QpcFormatException">The tensors of one direction need more than 4 GiB, which the format cannot express.</exception>
     public void AssignDmaBuffers()
     {
         DmaBuffers.Clear();
-        foreach ((List<NetworkBinding> bindings, DmaDirection direction) in new[] { (Inputs, DmaDirection.In), (Outputs, DmaDirection.Out) })
+        AssignDmaBuffer(Inputs, DmaDirection.In);
+        AssignDmaBuffer(Outputs, DmaDirection.Out);
+    }
+
+    private void AssignDmaBuffer(List<NetworkBinding> bindings, DmaDirection direction)
+    {
+        ulong end = 0;
+        foreach (NetworkBinding binding in bindings)
         {
-            if (bindings.Count == 0)
+            TensorDescriptor tensor = binding.Initial;
+            if (tensor.Type != binding.Transformed.Type || tensor.Layout != binding.Transformed.Layout || !tensor.Dims.SequenceEqual(binding.Transformed.Dims))
             {
-                continue;
+                throw new InvalidOperationException(
+                    $"Binding '{binding.Name}' is {Describe(tensor)} before and {Describe(binding.Transformed)} after its transforms; a copy to or from a DMA buffer changes neither. Give both sides the same type and dimensions.");
             }
 
-            ulong end = 0;
-            foreach (NetworkBinding binding in bindings)
+            ulong offset = (end + DmaAlignment - 1) & ~(ulong)(DmaAlignment - 1);
+            var copy = new Transform
             {
-                ulong offset = (end + DmaAlignment - 1) & ~(ulong)(DmaAlignment - 1);
-                TensorDescriptor tensor = binding.Transformed;
-                var copy = new Transform
-                {
-                    Kind = TransformKind.CopyDmaBuffer,
-                    Type = tensor.Type,
-                    Scale = 1,
-                    CopyDmaBuffer = new DmaCopy { Direction = direction, Offset = Narrow(offset), BufferNumber = (uint)DmaBuffers.Count },
-                };
-                copy.Dims.AddRange(tensor.Dims);
-                binding.Transforms.Clear();
-                binding.Transforms.Add(copy);
-                end = offset + (ulong)BufferSize.Of(tensor.Type, tensor.Dims, binding.Name);
-            }
+                Kind = TransformKind.CopyDmaBuffer,
+                Type = tensor.Type,
+                Scale = tensor.Scale == 0 ? 1 : tensor.Scale,
+                Offset = tensor.Offset,
+                Layout = tensor.Layout,
+                CopyDmaBuffer = new DmaCopy { Direction = direction, Offset = Narrow(offset), BufferNumber = (uint)DmaBuffers.Count },
+            };
+            copy.Dims.AddRange(tensor.Dims);
+            binding.Transforms.Clear();
+            binding.Transforms.Add(copy);
+            end = offset + (ulong)BufferSize.Of(tensor.Type, tensor.Dims, binding.Name);
+        }
 
+        if (bindings.Count > 0)
+        {
             DmaBuffers.Add(new DmaBuffer { Size = Narrow(end), Direction = direction });
         }
     }
+
+    private static string Describe(TensorDescriptor tensor) => $"{tensor.Type}[{string.Join(", ", tensor.Dims)}]";
 
     private static uint Narrow(ulong value) =>
         value <= uint.MaxValue ? (uint)value : throw new QpcFormatException($"The tensors of one direction need {value} bytes; a DMA buffer ends at 4 GiB", 0);
@@ -145,7 +186,7 @@ public enum DmaDirection
 /// <summary>A DMA buffer of an execution object.</summary>
 public sealed class DmaBuffer
 {
-    private byte[] _unknown = [];
+    private UnknownFields _unknown;
 
     /// <summary>Bytes.</summary>
     public uint Size { get; set; }
@@ -161,7 +202,7 @@ public sealed class DmaBuffer
             switch (field)
             {
                 case 1: buffer.Size = reader.UInt32(); break;
-                case 2: buffer.Direction = (DmaDirection)reader.UInt32(); break;
+                case 2: buffer.Direction = (DmaDirection)reader.Int32(); break;
                 default: reader.Preserve(ref buffer._unknown); break;
             }
         }
@@ -172,75 +213,7 @@ public sealed class DmaBuffer
     internal void Write(WireWriter writer)
     {
         writer.UInt32(1, Size);
-        writer.UInt32(2, (uint)Direction);
-        writer.Raw(_unknown);
-    }
-}
-
-/// <summary>One combination of shapes that a network accepts: one shape per binding, inputs first.</summary>
-public sealed class ShapeSet
-{
-    private byte[] _unknown = [];
-
-    /// <summary>The shapes.</summary>
-    public List<TensorShape> Shapes { get; } = [];
-
-    internal static ShapeSet Read(WireReader reader)
-    {
-        var set = new ShapeSet();
-        while (reader.Next(out int field))
-        {
-            if (field == 1)
-            {
-                set.Shapes.Add(TensorShape.Read(reader.Message()));
-            }
-            else
-            {
-                reader.Preserve(ref set._unknown);
-            }
-        }
-
-        return set;
-    }
-
-    internal void Write(WireWriter writer)
-    {
-        Shapes.ForEach(s => writer.Message(1, s.Write));
-        writer.Raw(_unknown);
-    }
-}
-
-/// <summary>Element type and dimensions in a <see cref="ShapeSet"/>.</summary>
-public sealed class TensorShape
-{
-    private byte[] _unknown = [];
-
-    /// <summary>Element type.</summary>
-    public ElementType Type { get; set; }
-
-    /// <summary>Dimensions, outermost first.</summary>
-    public List<int> Dims { get; } = [];
-
-    internal static TensorShape Read(WireReader reader)
-    {
-        var shape = new TensorShape();
-        while (reader.Next(out int field))
-        {
-            switch (field)
-            {
-                case 1: shape.Type = (ElementType)reader.Int32(); break;
-                case 2: reader.Int32s(shape.Dims); break;
-                default: reader.Preserve(ref shape._unknown); break;
-            }
-        }
-
-        return shape;
-    }
-
-    internal void Write(WireWriter writer)
-    {
-        writer.Int32(1, (int)Type);
-        writer.Int32s(2, Dims);
-        writer.Raw(_unknown);
+        writer.Int32(2, (int)Direction);
+        writer.Raw(_unknown.Bytes);
     }
 }

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.MemoryMappedFiles;
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Qaic.Qpc;
@@ -9,7 +9,7 @@ namespace Qaic.Qpc;
 /// <summary>Reads a QPC (Qualcomm Program Container), whoever wrote it.</summary>
 /// <remarks>
 /// <para>The file is mapped, not read: opening takes the same time for a container of kilobytes and of gigabytes, and segments are read in place.
-/// Thread-safe; spans must not be used after <see cref="Dispose"/>.</para>
+/// Thread-safe for reading. Spans must not be used after <see cref="Dispose"/>, and the file must not be cut while it is open; replacing it by renaming is safe.</para>
 /// <para>Stricter than the vendor's reader, which follows damaged pointers: everything is checked before anything is followed.</para>
 /// </remarks>
 public sealed unsafe class QpcFile : IDisposable
@@ -26,18 +26,26 @@ public sealed unsafe class QpcFile : IDisposable
     private const ushort SlowPath = 1;
 
     // Containers have under ten segments with short names. The bounds keep a damaged count or a missing terminator from costing time.
-    private const ulong MaxSegments = 4096;
-    private const int MaxNameLength = 4096;
+    // The writer keeps to them too.
+    internal const int MaxSegments = 4096;
+    internal const int MaxNameLength = 4095;
 
-    private readonly Action<nint> _release;
-    private readonly Lock _lock = new();
-    private byte* _address;
+    // networkdesc.bin has kilobytes. Its objects take many times its bytes, so a container of gigabytes must not pass as one.
+    private const long MaxDescriptorLength = 64 << 20;
 
-    private QpcFile(byte* address, long length, Action<nint> release)
+    // The copy that FromBytes made: pinned, and referenced by its spans, so that it lives as long as they do. Null for mapped and borrowed memory.
+    private readonly byte[]? _copy;
+
+    // No finalizer unmaps: spans do not keep this object alive, and memory must not go while one is in use. A container that nobody disposes stays mapped.
+    private Action? _release;
+    private volatile nint _address;
+
+    private QpcFile(byte* address, long length, Action release, byte[]? copy = null)
     {
-        _address = address;
+        _address = (nint)address;
         Length = length;
         _release = release;
+        _copy = copy;
         try
         {
             Segments = ReadSegments();
@@ -48,9 +56,6 @@ public sealed unsafe class QpcFile : IDisposable
             throw;
         }
     }
-
-    /// <summary>Unmaps a container that nobody disposed.</summary>
-    ~QpcFile() => Release();
 
     /// <summary>Bytes of the container.</summary>
     public long Length { get; }
@@ -63,8 +68,9 @@ public sealed unsafe class QpcFile : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_address is null, this);
-            return _address;
+            nint address = _address;
+            ObjectDisposedException.ThrowIf(address == 0, this);
+            return (byte*)address;
         }
     }
 
@@ -89,11 +95,23 @@ public sealed unsafe class QpcFile : IDisposable
             throw TooShort(length);
         }
 
-        MemoryMappedFile mapping = MemoryMappedFile.CreateFromFile(stream, null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
-        MemoryMappedViewAccessor view = mapping.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+        MemoryMappedFile? mapping = null;
+        MemoryMappedViewAccessor? view = null;
         byte* address = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref address);
-        return new QpcFile(address + view.PointerOffset, length, _ =>
+        try
+        {
+            mapping = MemoryMappedFile.CreateFromFile(stream, null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            view = mapping.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+            view.SafeMemoryMappedViewHandle.AcquirePointer(ref address);
+        }
+        catch
+        {
+            view?.Dispose();
+            mapping?.Dispose();
+            throw;
+        }
+
+        return new QpcFile(address + view.PointerOffset, length, () =>
         {
             view.SafeMemoryMappedViewHandle.ReleasePointer();
             view.Dispose();
@@ -105,49 +123,50 @@ public sealed unsafe class QpcFile : IDisposable
     /// <exception cref="QpcFormatException">The bytes are no QPC or a damaged one.</exception>
     public static QpcFile FromBytes(ReadOnlySpan<byte> bytes)
     {
-        byte* copy = (byte*)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes.Length, 1), 64);
-        bytes.CopyTo(new Span<byte>(copy, bytes.Length));
-        return new QpcFile(copy, bytes.Length, static address => NativeMemory.AlignedFree((void*)address));
+        byte[] copy = GC.AllocateUninitializedArray<byte>(Math.Max(bytes.Length, 1), pinned: true);
+        bytes.CopyTo(copy);
+        return new QpcFile((byte*)Unsafe.AsPointer(ref copy[0]), bytes.Length, static () => { }, copy);
     }
 
     /// <summary>Reads a container from memory that the caller keeps alive.</summary>
-    internal static QpcFile FromMemory(byte* address, long length) => new(address, length, static _ => { });
+    internal static QpcFile FromMemory(byte* address, long length) => new(address, length, static () => { });
 
     /// <summary>Finds the first segment of that name.</summary>
+    /// <returns>False if there is none.</returns>
     public bool TryGetSegment(string name, [NotNullWhen(true)] out QpcSegment? segment)
     {
+        ArgumentNullException.ThrowIfNull(name);
         segment = Segments.FirstOrDefault(s => s.Name == name);
         return segment is not null;
     }
 
     /// <summary>Reads <c>networkdesc.bin</c>.</summary>
     /// <exception cref="QpcFormatException">The segment is missing or damaged.</exception>
-    public NetworkDescriptor ReadNetworkDescriptor() =>
-        TryGetSegment(NetworkDescriptor.SegmentName, out QpcSegment? segment)
+    /// <exception cref="ObjectDisposedException">The container was disposed.</exception>
+    public NetworkDescriptor ReadNetworkDescriptor()
+    {
+        if (!TryGetSegment(NetworkDescriptor.SegmentName, out QpcSegment? segment))
+        {
+            throw new QpcFormatException($"The container has no segment {NetworkDescriptor.SegmentName}; it has: {string.Join(", ", Segments.Select(s => s.Name))}", HeaderSize);
+        }
+
+        return segment.Length <= MaxDescriptorLength
             ? NetworkDescriptor.Parse(segment.Span)
-            : throw new QpcFormatException($"The container has no segment {NetworkDescriptor.SegmentName}; it has: {string.Join(", ", Segments.Select(s => s.Name))}", HeaderSize);
+            : throw new QpcFormatException($"Segment {segment.Name} has {segment.Length} bytes; a network descriptor has at most {MaxDescriptorLength}", segment.FileOffset);
+    }
 
     /// <summary>Unmaps the container. Idempotent.</summary>
     public void Dispose()
     {
-        Release();
-        GC.SuppressFinalize(this);
+        _address = 0;
+        Interlocked.Exchange(ref _release, null)?.Invoke();
     }
 
-    /// <summary>A part of the container, in place.</summary>
-    internal ReadOnlySpan<byte> Slice(long offset, int length) => new(Address + offset, length);
-
-    private void Release()
+    /// <summary>A part of the container, in place; the caller has checked that it is inside.</summary>
+    internal ReadOnlySpan<byte> Slice(long offset, int length)
     {
-        lock (_lock)
-        {
-            if (_address is not null)
-            {
-                byte* address = _address;
-                _address = null;
-                _release((nint)address);
-            }
-        }
+        byte* address = Address;
+        return _copy is null ? new(address + offset, length) : _copy.AsSpan((int)offset, length);
     }
 
     private List<QpcSegment> ReadSegments()
@@ -185,22 +204,23 @@ public sealed unsafe class QpcFile : IDisposable
             throw new QpcFormatException($"The segment table would be at {records}; the file has {size} bytes", 32);
         }
 
-        if (count > MaxSegments || count > (size - records) / RecordSize)
+        ulong most = Math.Min(MaxSegments, (size - records) / RecordSize);
+        if (count > most)
         {
-            throw new QpcFormatException($"{count} segments do not fit into the file (at most {Math.Min(MaxSegments, (size - records) / RecordSize)} do)", 24);
+            throw new QpcFormatException($"{count} segments do not fit into the file (at most {most} do)", 24);
         }
 
         var segments = new List<QpcSegment>((int)count);
         ulong tableEnd = records + (count * RecordSize);
         for (ulong at = records; at < tableEnd; at += RecordSize)
         {
-            segments.Add(ReadSegment((long)at, origin, tableEnd));
+            segments.Add(ReadSegment((long)at, origin, records, tableEnd));
         }
 
         return segments;
     }
 
-    private QpcSegment ReadSegment(long at, ulong origin, ulong tableEnd)
+    private QpcSegment ReadSegment(long at, ulong origin, ulong table, ulong tableEnd)
     {
         ReadOnlySpan<byte> record = Slice(at, RecordSize);
         ulong size = BinaryPrimitives.ReadUInt64LittleEndian(record);
@@ -208,16 +228,16 @@ public sealed unsafe class QpcFile : IDisposable
         ulong name = unchecked(BinaryPrimitives.ReadUInt64LittleEndian(record[16..]) - origin);
         ulong start = unchecked(BinaryPrimitives.ReadUInt64LittleEndian(record[24..]) - origin);
         ulong length = (ulong)Length;
-        if (name < HeaderSize || name >= length)
+        if (name < HeaderSize || name >= length || (name >= table && name < tableEnd))
         {
-            throw new QpcFormatException($"A segment's name would be at {name}; the file has {length} bytes", at + 16);
+            throw new QpcFormatException($"A segment's name would be at {name}; names lie behind the segment table, which ends at {tableEnd}, in a file of {length} bytes", at + 16);
         }
 
-        ReadOnlySpan<byte> nameBytes = Slice((long)name, (int)Math.Min(length - name, MaxNameLength));
+        ReadOnlySpan<byte> nameBytes = Slice((long)name, (int)Math.Min(length - name, MaxNameLength + 1));
         int end = nameBytes.IndexOf((byte)0);
         if (end <= 0)
         {
-            throw new QpcFormatException(end == 0 ? "A segment has no name" : "A segment's name has no end", (long)name);
+            throw new QpcFormatException(end == 0 ? "A segment has no name" : $"A segment's name has no end within {nameBytes.Length} bytes", (long)name);
         }
 
         string text = Encoding.UTF8.GetString(nameBytes[..end]);
@@ -226,10 +246,11 @@ public sealed unsafe class QpcFile : IDisposable
             throw new QpcFormatException($"Segment '{text}' would be {size} bytes at {start}; the file has {length}", at);
         }
 
-        // No writer puts data there; a record that says so is garbage, for example names read as records after a damaged count.
-        if (size > 0 && start < tableEnd)
+        // The vendor's reader lets data lie over the header and the records. No writer puts it there; a record that says so is garbage, for example names
+        // read as records after a damaged count. Segments that share bytes with one another harm nobody and are let through.
+        if (size > 0 && (start < HeaderSize || (start < tableEnd && start + size > table)))
         {
-            throw new QpcFormatException($"Segment '{text}' at {start} would overlap the segment table, which ends at {tableEnd}", at + 24);
+            throw new QpcFormatException($"Segment '{text}' at {start} would overlap the header or the segment table from {table} to {tableEnd}", at + 24);
         }
 
         return staticLength <= size

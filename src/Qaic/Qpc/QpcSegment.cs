@@ -20,7 +20,7 @@ public sealed class QpcSegment
     /// <summary>Bytes.</summary>
     public long Length { get; }
 
-    /// <summary>Bytes of the static part that <c>constants.bin</c> begins with; the dynamic part follows. 0 for other segments.</summary>
+    /// <summary>Bytes of the static part that <c>constants.bin</c> begins with; the dynamic part follows. 0 for the other segments that compilers write.</summary>
     public long StaticLength { get; }
 
     /// <summary>Position of the first byte in the file.</summary>

@@ -8,6 +8,7 @@ namespace Qaic.Qpc;
 public sealed class QpcWriter
 {
     private const int Alignment = 8;
+    private static readonly UTF8Encoding s_strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private readonly List<Part> _parts = [];
 
     private sealed record Part(string Name, byte[] NameBytes, long Length, long StaticLength, Action<Stream> Write);
@@ -15,16 +16,17 @@ public sealed class QpcWriter
     /// <summary>Adds a segment.</summary>
     /// <param name="name">Name, unique in the container.</param>
     /// <param name="data">Its bytes.</param>
-    /// <param name="staticLength">Bytes of the static part that <c>constants.bin</c> begins with; 0 for other segments.</param>
-    /// <exception cref="ArgumentException">The name is empty, contains NUL, or is there already; or the static part is longer than the segment.</exception>
+    /// <param name="staticLength">Bytes of the static part that <c>constants.bin</c> begins with; 0 makes all of it dynamic. 0 for other segments: the vendor's reader would not see more than this.</param>
+    /// <exception cref="ArgumentException">The name is empty, contains NUL, or is too long (4095 bytes) or there already; or the static part is longer than the segment.</exception>
     public QpcWriter Add(string name, ReadOnlyMemory<byte> data, long staticLength = 0) => Add(name, data.Length, stream => stream.Write(data.Span), staticLength);
 
     /// <summary>Adds a segment that is produced while the file is written, for data that should not be held in memory.</summary>
     /// <param name="name">Name, unique in the container.</param>
     /// <param name="length">Bytes that <paramref name="write"/> writes, exactly.</param>
     /// <param name="write">Writes the bytes to the stream it is given; called once per file.</param>
-    /// <param name="staticLength">Bytes of the static part that <c>constants.bin</c> begins with; 0 for other segments.</param>
-    /// <exception cref="ArgumentException">The name is empty, contains NUL, or is there already; or a length is impossible.</exception>
+    /// <param name="staticLength">Bytes of the static part that <c>constants.bin</c> begins with; 0 makes all of it dynamic. 0 for other segments: the vendor's reader would not see more than this.</param>
+    /// <exception cref="ArgumentException">The name is empty, contains NUL, or is too long (4095 bytes) or there already; or a length is impossible.</exception>
+    /// <exception cref="InvalidOperationException">There are 4096 segments already.</exception>
     public QpcWriter Add(string name, long length, Action<Stream> write, long staticLength = 0)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -42,25 +44,49 @@ public sealed class QpcWriter
             throw new ArgumentException($"The container has a segment '{name}' already.", nameof(name));
         }
 
-        _parts.Add(new Part(name, Encoding.UTF8.GetBytes(name), length, staticLength, write));
+        byte[] nameBytes = s_strictUtf8.GetBytes(name);
+        if (nameBytes.Length > QpcFile.MaxNameLength)
+        {
+            throw new ArgumentException($"A segment's name of {nameBytes.Length} bytes is longer than {QpcFile.MaxNameLength}.", nameof(name));
+        }
+
+        if (_parts.Count == QpcFile.MaxSegments)
+        {
+            throw new InvalidOperationException($"The container has {QpcFile.MaxSegments} segments already; readers accept no more.");
+        }
+
+        _parts.Add(new Part(name, nameBytes, length, staticLength, write));
         return this;
     }
 
     /// <summary>Writes the file under a temporary name beside <paramref name="path"/>, and renames it when it is complete.</summary>
     /// <param name="path">The file to create or replace. Its directory must exist.</param>
     /// <param name="cancellationToken">Ends the writing; nothing is left behind, an existing file stays as it was.</param>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is a directory.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled before the file was complete.</exception>
     /// <exception cref="InvalidOperationException">A segment's callback wrote another number of bytes than it had announced.</exception>
     /// <exception cref="IOException">The disk is full, or the directory is missing.</exception>
     public void Write(string path, CancellationToken cancellationToken = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         string full = Path.GetFullPath(path);
+        if (Path.GetFileName(full).Length == 0 || Directory.Exists(full))
+        {
+            throw new ArgumentException($"'{path}' is a directory; expected the path of a file, such as {Path.Combine(path, QpcFile.FileName)}.", nameof(path));
+        }
+
         string temporary = Path.Combine(Path.GetDirectoryName(full)!, $".{Path.GetFileName(full)}.{Guid.NewGuid():N}.tmp");
+
+        // Outside of the try: what could not be created must not be deleted either.
+        var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16);
         try
         {
-            using (var file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16))
+            using (file)
             {
                 WriteTo(file, cancellationToken);
+
+                // A rename can survive a power cut that the bytes did not.
+                file.Flush(flushToDisk: true);
             }
 
             File.Move(temporary, full, overwrite: true);

@@ -4,22 +4,28 @@ using System.Text;
 namespace Qaic.Qpc;
 
 /// <summary>Walks over the fields of a protobuf message, in place.</summary>
-/// <remarks>Everything it returns lies inside the span it was given; what does not is a <see cref="QpcFormatException"/>.</remarks>
+/// <remarks>
+/// Everything it returns lies inside the span it was given; what does not is a <see cref="QpcFormatException"/>.
+/// Lengths allocate nothing before they are checked, and messages nest only as deep as the types that read them: there is no recursion to bound.
+/// </remarks>
 internal ref struct WireReader
 {
     private static readonly UTF8Encoding s_strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly ReadOnlySpan<byte> _bytes;
+    private readonly string _subject;
     private readonly long _origin;
     private int _position;
     private int _fieldStart;
     private WireType _type;
 
     /// <param name="bytes">The message.</param>
-    /// <param name="origin">Offset of the message in what the user knows, for errors.</param>
-    public WireReader(ReadOnlySpan<byte> bytes, long origin = 0)
+    /// <param name="subject">What is being read, for errors.</param>
+    /// <param name="origin">Offset of the message in the outermost one, for errors.</param>
+    public WireReader(ReadOnlySpan<byte> bytes, string subject, long origin = 0)
     {
         _bytes = bytes;
+        _subject = subject;
         _origin = origin;
     }
 
@@ -89,8 +95,11 @@ internal ref struct WireReader
     public WireReader Message()
     {
         ReadOnlySpan<byte> bytes = LengthDelimited();
-        return new WireReader(bytes, _origin + _position - bytes.Length);
+        return new WireReader(bytes, _subject, _origin + _position - bytes.Length);
     }
+
+    /// <summary>The content of a message whose inside is of no interest, after what <paramref name="before"/> holds: a message sent in two parts is their concatenation.</summary>
+    public byte[] Opaque(byte[]? before) => [.. before ?? [], .. LengthDelimited()];
 
     /// <summary>Adds one number or a packed run of them.</summary>
     public void Int32s(List<int> values)
@@ -108,8 +117,24 @@ internal ref struct WireReader
         }
     }
 
+    /// <inheritdoc cref="Int32s"/>
+    public void UInt32s(List<uint> values)
+    {
+        if (_type == WireType.Varint)
+        {
+            values.Add(unchecked((uint)RawVarint()));
+            return;
+        }
+
+        WireReader packed = Message();
+        while (packed._position < packed._bytes.Length)
+        {
+            values.Add(unchecked((uint)packed.RawVarint()));
+        }
+    }
+
     /// <summary>Skips the field and appends its bytes, tag included, to <paramref name="unknown"/>.</summary>
-    public void Preserve(ref byte[] unknown)
+    public void Preserve(ref UnknownFields unknown)
     {
         switch (_type)
         {
@@ -124,7 +149,7 @@ internal ref struct WireReader
                 break;
         }
 
-        unknown = [.. unknown, .. _bytes[_fieldStart.._position]];
+        unknown.Append(_bytes[_fieldStart.._position]);
     }
 
     private ReadOnlySpan<byte> LengthDelimited()
@@ -177,5 +202,5 @@ internal ref struct WireReader
         }
     }
 
-    private readonly QpcFormatException Fault(string reason) => new($"Network or I/O descriptor: {reason}", _origin + _position);
+    private readonly QpcFormatException Fault(string reason) => new($"{_subject}: {reason}", _origin + _position);
 }

@@ -7,6 +7,8 @@ namespace Qaic.Qpc;
 /// <summary>Writes a protobuf message; proto3 rules, so zero values are left out.</summary>
 internal sealed class WireWriter
 {
+    private static readonly UTF8Encoding s_strictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
     private readonly ArrayBufferWriter<byte> _bytes = new();
 
     public byte[] ToArray() => _bytes.WrittenSpan.ToArray();
@@ -42,13 +44,17 @@ internal sealed class WireWriter
         }
     }
 
+    /// <exception cref="EncoderFallbackException">The text has half a surrogate pair, which UTF-8 cannot express.</exception>
     public void String(int field, string value)
     {
         if (value.Length > 0)
         {
-            Bytes(field, Encoding.UTF8.GetBytes(value));
+            Item(field, value);
         }
     }
+
+    /// <summary>Repeated strings are written even when empty: their number counts.</summary>
+    public void Strings(int field, List<string> values) => values.ForEach(value => Item(field, value));
 
     public void Message(int field, Action<WireWriter> write)
     {
@@ -57,24 +63,39 @@ internal sealed class WireWriter
         Bytes(field, inner._bytes.WrittenSpan);
     }
 
+    /// <summary>A message kept as it came; null is an absent one.</summary>
+    public void Opaque(int field, byte[]? message)
+    {
+        if (message is not null)
+        {
+            Bytes(field, message);
+        }
+    }
+
     public void Int32s(int field, List<int> values)
     {
-        if (values.Count == 0)
+        if (values.Count > 0)
         {
-            return;
+            var packed = new WireWriter();
+            values.ForEach(value => packed.Varint(unchecked((ulong)(long)value)));
+            Bytes(field, packed._bytes.WrittenSpan);
         }
+    }
 
-        var packed = new WireWriter();
-        foreach (int value in values)
+    public void UInt32s(int field, List<uint> values)
+    {
+        if (values.Count > 0)
         {
-            packed.Varint(unchecked((ulong)(long)value));
+            var packed = new WireWriter();
+            values.ForEach(value => packed.Varint(value));
+            Bytes(field, packed._bytes.WrittenSpan);
         }
-
-        Bytes(field, packed._bytes.WrittenSpan);
     }
 
     /// <summary>Fields that were read and are not understood, as they came.</summary>
-    public void Raw(byte[] fields) => _bytes.Write(fields);
+    public void Raw(ReadOnlySpan<byte> fields) => _bytes.Write(fields);
+
+    private void Item(int field, string value) => Bytes(field, s_strictUtf8.GetBytes(value));
 
     private void Bytes(int field, ReadOnlySpan<byte> bytes)
     {

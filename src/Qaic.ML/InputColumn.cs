@@ -1,0 +1,170 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+
+namespace Qaic.ML;
+
+/// <summary>Writes a column of the source into its place in an input buffer, row by row.</summary>
+internal abstract class InputColumn
+{
+    protected InputColumn(InputBinding binding)
+    {
+        Index = binding.Index;
+        Length = binding.Length;
+        Binding = binding;
+    }
+
+    /// <summary>Position among the model's inputs.</summary>
+    public int Index { get; }
+
+    /// <summary>Elements per row.</summary>
+    protected int Length { get; }
+
+    protected InputBinding Binding { get; }
+
+    /// <param name="source">The source; active in the column.</param>
+    /// <param name="binding">The input.</param>
+    /// <param name="nan">What happens to NaN.</param>
+    public static InputColumn Create(DataViewRow source, InputBinding binding, NaNPolicy nan)
+    {
+        Type raw = ColumnTypes.ItemOf(binding.Column.Type).RawType;
+        return raw switch
+        {
+            _ when binding.Tensor.ElementType == ElementType.Float16 => new HalfInputColumn(source, binding, nan),
+            _ when raw == typeof(float) => new InputColumn<float>(source, binding, nan),
+            _ when raw == typeof(bool) => new InputColumn<bool>(source, binding, nan),
+            _ when raw == typeof(byte) => new InputColumn<byte>(source, binding, nan),
+            _ when raw == typeof(sbyte) => new InputColumn<sbyte>(source, binding, nan),
+            _ when raw == typeof(short) => new InputColumn<short>(source, binding, nan),
+            _ when raw == typeof(int) => new InputColumn<int>(source, binding, nan),
+            _ => new InputColumn<long>(source, binding, nan),
+        };
+    }
+
+    /// <summary>Writes the source's current value.</summary>
+    /// <param name="buffer">The whole input buffer.</param>
+    /// <param name="row">Row in the buffer.</param>
+    /// <param name="position">Row in the data; for messages.</param>
+    /// <exception cref="InvalidOperationException">The value has the wrong length, or is NaN and must not be.</exception>
+    public abstract void Load(Span<byte> buffer, int row, long position);
+
+    /// <summary>Zeroes the buffer from a row on, so that nothing of an earlier batch is left.</summary>
+    public abstract void Pad(Span<byte> buffer, int row);
+}
+
+/// <inheritdoc/>
+/// <typeparam name="T">Raw type of the column's items.</typeparam>
+internal class InputColumn<T> : InputColumn where T : unmanaged
+{
+    private readonly ValueGetter<T>? _scalar;
+    private readonly ValueGetter<VBuffer<T>>? _vector;
+    private readonly bool _rejectsNaN;
+    private VBuffer<T> _value;
+
+    public InputColumn(DataViewRow source, InputBinding binding, NaNPolicy nan)
+        : base(binding)
+    {
+        _rejectsNaN = nan == NaNPolicy.Error && typeof(T) == typeof(float);
+        if (binding.Column.Type is VectorDataViewType)
+        {
+            _vector = source.GetGetter<VBuffer<T>>(binding.Column);
+        }
+        else
+        {
+            _scalar = source.GetGetter<T>(binding.Column);
+        }
+    }
+
+    public sealed override void Load(Span<byte> buffer, int row, long position)
+    {
+        if (_scalar is not null)
+        {
+            T value = default;
+            _scalar(ref value);
+            Check(new ReadOnlySpan<T>(in value), position);
+            Write(new ReadOnlySpan<T>(in value), buffer, row);
+            return;
+        }
+
+        _vector!(ref _value);
+        if (_value.Length != Length)
+        {
+            throw new InvalidOperationException(
+                $"Row {position}: column '{Binding.Column.Name}' has {_value.Length} values; the model's input {Binding.Tensor} needs {Length} per row.");
+        }
+
+        Check(_value.GetValues(), position);
+        if (_value.IsDense)
+        {
+            Write(_value.GetValues(), buffer, row);
+        }
+        else
+        {
+            WriteSparse(_value, buffer, row);
+        }
+    }
+
+    public override void Pad(Span<byte> buffer, int row) => MemoryMarshal.Cast<byte, T>(buffer)[(row * Length)..].Clear();
+
+    protected virtual void Write(ReadOnlySpan<T> values, Span<byte> buffer, int row) => values.CopyTo(MemoryMarshal.Cast<byte, T>(buffer).Slice(row * Length, Length));
+
+    protected virtual void WriteSparse(in VBuffer<T> values, Span<byte> buffer, int row) =>
+        values.CopyTo(MemoryMarshal.Cast<byte, T>(buffer).Slice(row * Length, Length));
+
+    private void Check(ReadOnlySpan<T> values, long position)
+    {
+        if (_rejectsNaN && HasNaN(MemoryMarshal.Cast<T, float>(values)))
+        {
+            throw new InvalidOperationException(
+                $"Row {position}: column '{Binding.Column.Name}' holds NaN, which {nameof(QaicModelOptions)}.{nameof(QaicModelOptions.NaNPolicy)} does not allow. Replace missing values first, or allow it.");
+        }
+    }
+
+    private static bool HasNaN(ReadOnlySpan<float> values)
+    {
+        while (values.Length >= Vector<float>.Count)
+        {
+            var some = new Vector<float>(values);
+            if (!Vector.EqualsAll(some, some))
+            {
+                return true;
+            }
+
+            values = values[Vector<float>.Count..];
+        }
+
+        foreach (float value in values)
+        {
+            if (float.IsNaN(value))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
+
+/// <summary><see cref="float"/> in ML.NET, float16 on the device.</summary>
+internal sealed class HalfInputColumn(DataViewRow source, InputBinding binding, NaNPolicy nan) : InputColumn<float>(source, binding, nan)
+{
+    public override void Pad(Span<byte> buffer, int row) => MemoryMarshal.Cast<byte, Half>(buffer)[(row * Length)..].Clear();
+
+    protected override void Write(ReadOnlySpan<float> values, Span<byte> buffer, int row) => TensorPrimitives.ConvertToHalf(values, Place(buffer, row));
+
+    protected override void WriteSparse(in VBuffer<float> values, Span<byte> buffer, int row)
+    {
+        Span<Half> place = Place(buffer, row);
+        place.Clear();
+        ReadOnlySpan<float> stored = values.GetValues();
+        ReadOnlySpan<int> indices = values.GetIndices();
+        for (int i = 0; i < indices.Length; i++)
+        {
+            place[indices[i]] = (Half)stored[i];
+        }
+    }
+
+    private Span<Half> Place(Span<byte> buffer, int row) => MemoryMarshal.Cast<byte, Half>(buffer).Slice(row * Length, Length);
+}

@@ -1,0 +1,48 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Qaic.Compilation;
+using Qaic.Diagnostics;
+using Qaic.Interop;
+
+namespace Qaic;
+
+/// <summary>The vendor's library and the cards it knows.</summary>
+internal sealed class NativePlatform : Platform
+{
+    private static readonly ConcurrentDictionary<QaicLibrary, NativePlatform> s_byLibrary = new();
+
+    private readonly QaicLibrary _library;
+    private int _announced;
+
+    private NativePlatform(QaicLibrary library)
+    {
+        _library = library;
+        Name = library.Version is null ? $"{LibraryCandidate.FileName} ({library.Path})" : $"{LibraryCandidate.FileName} {library.Version} ({library.Path})";
+        Compiler = new UnavailableCompiler(Name);
+    }
+
+    /// <inheritdoc/>
+    public override string Name { get; }
+
+    /// <inheritdoc/>
+    public override bool IsSimulated => false;
+
+    /// <inheritdoc/>
+    public override ICompiler Compiler { get; }
+
+    internal override QaicApi Api => _library.Api;
+
+    internal override bool TakesLogUser => _library.TakesLogUser;
+
+    /// <summary>The platform of a library; one per library and process.</summary>
+    public static NativePlatform Of(QaicLibrary library) => s_byLibrary.GetOrAdd(library, static library => new NativePlatform(library));
+
+    /// <summary>Says once per process which library it is.</summary>
+    internal override void Announce(ILogger logger)
+    {
+        if (logger.IsEnabled(LogLevel.Information) && Interlocked.Exchange(ref _announced, 1) == 0)
+        {
+            Log.LibraryLoaded(logger, _library.Path, _library.Version ?? "unknown", _library.Patch, _library.Variant);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+using System.Runtime.InteropServices;
+using Qaic.Interop;
+
+namespace Qaic.Simulation;
+
+/// <summary>Where an execution object's inference is. The activation's lock guards it.</summary>
+// Idle ─Submit→ Queued ─card→ CopyingIn → Computing → CopyingOut → Idle. Completion is told on the way to Idle; a dead activation tells it earlier.
+internal enum ExecPhase
+{
+    Idle,
+    Queued,
+    CopyingIn,
+    Computing,
+    CopyingOut,
+}
+
+/// <summary>An execution object: the host's buffers, device memory of its own, and one inference at a time.</summary>
+internal sealed unsafe class SimulatedExecObj : SimulatedObject
+{
+    private readonly Lock _executionSync = new();
+    private readonly NativeArena _deviceMemory = new();
+    private readonly DeviceBinding[] _bindings;
+    private readonly nint[] _device;
+    private readonly HostBuffer[] _host;
+    private readonly SharedNetwork _network;
+    private readonly ManualResetEventSlim _done = new();
+    private ISimulatedExecution? _execution;
+    private bool _hasData;
+    private bool _isSubmitted;
+    private SimulatedFailure? _failure;
+
+    /// <summary>Allocates the device's side. Takes its own reference to <paramref name="network"/>.</summary>
+    public SimulatedExecObj(SimulatedProgram program, SharedNetwork network, Activation activation, bool isAutomatic)
+        : base(ObjectKind.ExecObj, program.Context.Machine, program.Context)
+    {
+        Program = program;
+        Activation = activation;
+        IsAutomatic = isAutomatic;
+        _network = network;
+        _bindings = network.Qpc.Bindings;
+        _device = new nint[_bindings.Length];
+        _host = new HostBuffer[_bindings.Length];
+        try
+        {
+            _execution = network.Network.Bind(AllocateDevice());
+        }
+        catch
+        {
+            _deviceMemory.Free();
+            throw;
+        }
+
+        program.Card.AddReference(network);
+    }
+
+    public SimulatedProgram Program { get; }
+
+    public Activation Activation { get; }
+
+    /// <summary>Whether it keeps its program active until it is released.</summary>
+    public bool IsAutomatic { get; }
+
+    public ExecPhase Phase { get; set; }
+
+    /// <summary>Set while the host's buffers were in use: complete with this as soon as they are not.</summary>
+    public SimulatedFailure? Aborted { get; set; }
+
+    /// <summary>Completed already, although the card still computes.</summary>
+    public bool IsDetached { get; set; }
+
+    /// <summary>Ends the wait of a fault that delays or holds the inference.</summary>
+    public CancellationTokenSource? FaultWait { get; set; }
+
+    /// <summary>Queue of the inference in flight.</summary>
+    public SimulatedQueue Queue { get; private set; } = null!;
+
+    /// <summary>Dimensions that no specialization has. As on the card, it is the inference that fails, not the call that set them.</summary>
+    public SimulatedFailure? Mismatch { get; private set; }
+
+    /// <summary>Remembers the host's buffers; the card reads and writes them when it executes. The caller holds the activation's lock.</summary>
+    /// <exception cref="SimulatedFailure">Inval: count or sizes are wrong. Unsupported: not heap memory.</exception>
+    public void SetData(ReadOnlySpan<QBuffer> buffers, ReadOnlySpan<QBufferDimensions> dimensions)
+    {
+        if (buffers.Length != _bindings.Length)
+        {
+            throw SimulatedFailure.Invalid($"The program has {_bindings.Length} buffers, inputs then outputs; {buffers.Length} were given.");
+        }
+
+        bool hasDimensions = !dimensions.IsEmpty;
+        for (int i = 0; i < buffers.Length; i++)
+        {
+            Check(buffers[i], _bindings[i], i, hasDimensions);
+        }
+
+        SimulatedFailure? mismatch = hasDimensions ? Match(buffers, dimensions) : null;
+        for (int i = 0; i < buffers.Length; i++)
+        {
+            _host[i] = new HostBuffer((nint)buffers[i].Buf, (long)buffers[i].Size);
+        }
+
+        Mismatch = mismatch;
+        _hasData = true;
+    }
+
+    /// <summary>Starts a flight. The caller holds the activation's lock.</summary>
+    public void Begin(SimulatedQueue queue)
+    {
+        if (!_hasData)
+        {
+            throw SimulatedFailure.Invalid("The execution object has no data. Set its buffers before it is enqueued.");
+        }
+
+        Queue = queue;
+        Phase = ExecPhase.Queued;
+        _isSubmitted = true;
+        _failure = null;
+        _done.Reset();
+    }
+
+    /// <summary>Tells the waiter. The caller holds the activation's lock.</summary>
+    public void Complete(SimulatedFailure? failure, ExecPhase phase)
+    {
+        Phase = phase;
+        _failure = failure;
+        _done.Set();
+    }
+
+    /// <summary>Waits for the inference that was enqueued last. Its result stays until the next one is enqueued.</summary>
+    /// <param name="microseconds">Rounded up to milliseconds; 0 only looks.</param>
+    /// <returns>False: not complete within the time.</returns>
+    /// <exception cref="SimulatedFailure">The inference failed, or nothing was enqueued (Inval).</exception>
+    public bool Wait(ulong microseconds)
+    {
+        if (!_isSubmitted)
+        {
+            throw SimulatedFailure.Invalid("There is nothing to wait for: the execution object was never enqueued.");
+        }
+
+        if (!_done.IsSet && !WaitFor(microseconds))
+        {
+            return false;
+        }
+
+        // The same object would collect stack traces of every waiter, so each gets its own.
+        return _failure is null ? true : throw new SimulatedFailure(_failure.Status, _failure.Message, _failure);
+    }
+
+    /// <summary>Reads the host's inputs. A smaller buffer is followed by zeros; a skipped one leaves on the device what was there.</summary>
+    public void CopyIn()
+    {
+        for (int i = 0; i < _bindings.Length; i++)
+        {
+            DeviceBinding binding = _bindings[i];
+            HostBuffer host = _host[i];
+            if (binding is { IsInput: true, Dma: >= 0 } && host.Size > 0)
+            {
+                Buffer.MemoryCopy((void*)host.Address, (void*)_device[i], binding.Bytes, host.Size);
+                if (host.Size < binding.Bytes)
+                {
+                    NativeMemory.Clear((void*)(_device[i] + (nint)host.Size), (nuint)(binding.Bytes - host.Size));
+                }
+            }
+        }
+    }
+
+    /// <summary>Computes in device memory.</summary>
+    public void Run() => _execution!.Run();
+
+    /// <summary>Writes the host's outputs.</summary>
+    public void CopyOut()
+    {
+        for (int i = 0; i < _bindings.Length; i++)
+        {
+            HostBuffer host = _host[i];
+            if (_bindings[i] is { IsInput: false, Dma: >= 0 } && host.Size > 0)
+            {
+                Buffer.MemoryCopy((void*)_device[i], (void*)host.Address, host.Size, host.Size);
+            }
+        }
+    }
+
+    /// <summary>Makes the computation end soon. May come when the execution object is gone.</summary>
+    public void Terminate()
+    {
+        lock (_executionSync)
+        {
+            _execution?.Terminate();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        Activation.Withdraw(this);
+        try
+        {
+            lock (_executionSync)
+            {
+                _execution?.Dispose();
+                _execution = null;
+            }
+        }
+        finally
+        {
+            _deviceMemory.Free();
+            Program.Card.Release(_network);
+            Program.OnExecObjReleased(this);
+        }
+    }
+
+    private static void Check(in QBuffer buffer, DeviceBinding binding, int index, bool hasDimensions)
+    {
+        string What() => $"Buffer {index} ({(binding.IsInput ? "input" : "output")} {binding.Spec})";
+        if (buffer.Type != QBufferType.Heap)
+        {
+            throw new SimulatedFailure(QStatus.Unsupported, $"{What()} has type {(uint)buffer.Type}; the simulated card takes heap memory (0) only.");
+        }
+
+        if (buffer.Size > (ulong)binding.Bytes)
+        {
+            throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes; it has {binding.Bytes}.");
+        }
+
+        if (buffer.Size < (ulong)binding.Bytes)
+        {
+            if (!binding.Spec.IsPartialAllowed && !hasDimensions)
+            {
+                throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes; it needs all {binding.Bytes}: the network does not allow a partial buffer here.");
+            }
+
+            if (buffer.Size % (ulong)binding.Spec.ElementType.SizeInBytes() != 0)
+            {
+                throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes, which is not a whole number of elements.");
+            }
+        }
+
+        if (buffer.Buf == null && buffer.Size != 0)
+        {
+            throw SimulatedFailure.Invalid($"{What()} has a null pointer and {buffer.Size} bytes.");
+        }
+    }
+
+    // The simulated card has the one specialization that its network was compiled for.
+    private SimulatedFailure? Match(ReadOnlySpan<QBuffer> buffers, ReadOnlySpan<QBufferDimensions> dimensions)
+    {
+        for (int i = 0; i < _bindings.Length; i++)
+        {
+            ref readonly QBufferDimensions given = ref dimensions[i];
+            TensorSpec spec = _bindings[i].Spec;
+            if (given.Dims == null && given.Count > 0)
+            {
+                throw SimulatedFailure.Invalid($"The dimensions of buffer {i} ({spec}) are a null pointer.");
+            }
+
+            bool skipped = buffers[i].Size == 0 && given.Count == 1 && given.Dims[0] == 0 && spec.IsPartialAllowed;
+            ReadOnlySpan<uint> dims = new(given.Dims, (int)given.Count);
+            if (!skipped && (given.SizeOfElem != spec.ElementType.SizeInBytes() || !MemoryMarshal.Cast<uint, int>(dims).SequenceEqual(spec.Shape.AsSpan()) || (long)buffers[i].Size != _bindings[i].Bytes))
+            {
+                return new SimulatedFailure(
+                    QStatus.DevError,
+                    $"No matching specialization/dimension found: buffer {i} is given {buffers[i].Size} bytes as [{string.Join(", ", dims.ToArray())}] of {given.SizeOfElem}-byte elements; the network has {spec}.");
+            }
+        }
+
+        return null;
+    }
+
+    private DeviceTensor[] AllocateDevice()
+    {
+        nint[] dma = [.. _network.Qpc.Network.DmaBuffers.Select(buffer => _deviceMemory.AllocateAligned(buffer.Size))];
+        DeviceTensor[] tensors = new DeviceTensor[_bindings.Length];
+        for (int i = 0; i < _bindings.Length; i++)
+        {
+            // In its DMA buffer; a binding that is not transferred, or that a packed layout puts at an odd offset, has a block of its own.
+            DeviceBinding binding = _bindings[i];
+            _device[i] = binding.Dma >= 0 && binding.Offset % 64 == 0 ? dma[binding.Dma] + (nint)binding.Offset : _deviceMemory.AllocateAligned(binding.Bytes);
+            tensors[i] = new DeviceTensor(binding.Spec, binding.IsInput, _device[i], binding.Bytes);
+        }
+
+        return tensors;
+    }
+
+    private bool WaitFor(ulong microseconds)
+    {
+        TimeProvider clock = Program.Context.Machine.Clock;
+        int milliseconds = (int)Math.Min((microseconds + 999) / 1000, int.MaxValue);
+        if (milliseconds == 0)
+        {
+            return _done.IsSet;
+        }
+
+        if (clock == TimeProvider.System)
+        {
+            return _done.Wait(milliseconds);
+        }
+
+        using CancellationTokenSource timeout = new(TimeSpan.FromMilliseconds(milliseconds), clock);
+        try
+        {
+            _done.Wait(timeout.Token);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return _done.IsSet;
+        }
+    }
+
+    private readonly record struct HostBuffer(nint Address, long Size);
+}

@@ -1,0 +1,99 @@
+using Qaic.Interop;
+
+namespace Qaic.Simulation;
+
+/// <summary>Kinds of objects; part of their handles.</summary>
+internal enum ObjectKind
+{
+    Context = 1,
+    Queue = 2,
+    Qpc = 3,
+    Program = 4,
+    ExecObj = 5,
+}
+
+/// <summary>An object behind a handle. One with living children cannot be released.</summary>
+internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machine, SimulatedContext? context) : IDisposable
+{
+    private readonly Lock _family = new();
+    private int _children;
+    private bool _released;
+
+    public ObjectKind Kind => kind;
+
+    /// <summary>Set once, by the table.</summary>
+    public nint Handle { get; set; }
+
+    /// <summary>The machine it lives on; null for a QPC, which is a file in the host's memory.</summary>
+    public SimulatedMachine? Home => machine;
+
+    /// <summary>The context whose log hears of its failures; a context is its own; null for a QPC.</summary>
+    public virtual SimulatedContext? LogContext => context;
+
+    /// <summary>Counts a child that is being made.</summary>
+    /// <exception cref="SimulatedFailure">This object was released meanwhile.</exception>
+    public void Adopt()
+    {
+        lock (_family)
+        {
+            if (_released)
+            {
+                throw new SimulatedFailure(QStatus.BadFd, $"The {Name} was released by another thread during the call.");
+            }
+
+            _children++;
+        }
+    }
+
+    /// <summary>Forgets a child.</summary>
+    public void Disown()
+    {
+        lock (_family)
+        {
+            _children--;
+        }
+    }
+
+    /// <summary>Ends the object's life. Nobody finds it any more.</summary>
+    /// <exception cref="SimulatedFailure">It has living children, or another thread was faster.</exception>
+    public void Release(HandleTable table)
+    {
+        lock (_family)
+        {
+            if (_released)
+            {
+                throw new SimulatedFailure(QStatus.BadFd, $"The {Name} was released by another thread.");
+            }
+
+            if (_children > 0)
+            {
+                throw SimulatedFailure.Invalid($"The {Name} cannot be released: {_children} object(s) made from it are alive. Release them first.");
+            }
+
+            _released = true;
+        }
+
+        table.Remove(this);
+        machine?.ObjectGone();
+        Dispose();
+    }
+
+    /// <summary>For messages.</summary>
+    public static string NameOf<T>() where T : SimulatedObject =>
+        typeof(T) == typeof(SimulatedContext) ? "context" :
+        typeof(T) == typeof(SimulatedQueue) ? "queue" :
+        typeof(T) == typeof(SimulatedQpc) ? "QPC" :
+        typeof(T) == typeof(SimulatedProgram) ? "program" : "execution object";
+
+    /// <summary>Gives back what the object holds. Called once, by <see cref="Release"/>.</summary>
+    public abstract void Dispose();
+
+    private string Name => kind switch
+    {
+        ObjectKind.Context => "context",
+        ObjectKind.Queue => "queue",
+        ObjectKind.Qpc => "QPC",
+        ObjectKind.Program => "program",
+        _ => "execution object",
+    };
+}

@@ -1,0 +1,324 @@
+using Qaic.Interop;
+
+namespace Qaic.Simulation;
+
+/// <summary>A program: a QPC on a card. Created ─Load→ loaded ─Activate→ active ─Deactivate→ loaded ─Unload→ created.</summary>
+/// <remarks>
+/// Activate loads by itself. Load and activate do nothing where they have been done; deactivate and unload want their state and no living execution objects.
+/// An inference that fails or times out puts an active program into error state 100: it can only be released. A device that is lost puts it back to created.
+/// </remarks>
+internal sealed unsafe class SimulatedProgram : SimulatedObject
+{
+    private const uint UseAppBuffer = 0x08;
+    private const uint AutoLoadActivate = 0x04;
+    private const int DefaultWaitMs = 5000;
+
+    private static int s_lastId;
+
+    private readonly Lock _sync = new();
+    private readonly NativeArena _arena = new();
+    private readonly SimulatedQpc _qpc;
+    private readonly TimeSpan _limit;
+    private SharedNetwork? _network;
+    private Activation? _activation;
+    private int _execObjs;
+    private int _automatic;
+    private bool _isManual;
+    private QData _ioDescriptor;
+    private QAicIoBufferInfo* _bufferInfo;
+
+    public SimulatedProgram(SimulatedContext context, SimulatedCard card, in ProgramProperties properties, string? name, SimulatedQpc qpc)
+        : base(ObjectKind.Program, context.Machine, context)
+    {
+        if ((properties.SelectMask & ~UseAppBuffer) != 0)
+        {
+            throw SimulatedFailure.Invalid($"The program properties' select mask 0x{properties.SelectMask:x} has unknown bits. Initialize the properties with qaicProgramPropertiesInitDefault.");
+        }
+
+        if (properties.Reserved != 0)
+        {
+            throw new SimulatedFailure(QStatus.Unsupported, "The program properties ask for a device mapping; a simulated program runs on one card.");
+        }
+
+        // As the runtime waits: each wait is one time-out long, 0 meaning the kernel's 5 s, and is repeated.
+        double waitMs = properties.SubmitRetryTimeoutMs == 0 ? DefaultWaitMs : properties.SubmitRetryTimeoutMs;
+        _limit = TimeSpan.FromMilliseconds(Math.Min(waitMs * (1.0 + properties.SubmitNumRetries), uint.MaxValue - 1.0));
+        Context = context;
+        Card = card;
+        _qpc = qpc;
+        ProgramName = name ?? $"user_{qpc.Network.NetworkName}_{Interlocked.Increment(ref s_lastId)}";
+    }
+
+    public SimulatedContext Context { get; }
+
+    public SimulatedCard Card { get; }
+
+    public string ProgramName { get; }
+
+    /// <summary>Puts the network into the card's memory.</summary>
+    public void Load()
+    {
+        lock (_sync)
+        {
+            ThrowIfUnusable();
+            LoadLocked();
+        }
+    }
+
+    /// <summary>Takes cores and a channel, and makes the program ready for inferences. Execution objects no longer change that.</summary>
+    public void Activate()
+    {
+        lock (_sync)
+        {
+            ThrowIfUnusable();
+            ActivateLocked();
+            _isManual = true;
+        }
+    }
+
+    public void Deactivate()
+    {
+        lock (_sync)
+        {
+            ThrowIfUnusable();
+            if (_activation is null)
+            {
+                throw SimulatedFailure.Invalid($"Program '{ProgramName}' cannot be deactivated: it is not active.");
+            }
+
+            ThrowIfExecObjs("deactivate");
+            DeactivateLocked();
+        }
+    }
+
+    public void Unload()
+    {
+        lock (_sync)
+        {
+            ThrowIfUnusable();
+            ThrowIfExecObjs("unload");
+            if (_activation is not null || _network is null)
+            {
+                throw SimulatedFailure.Invalid(
+                    _network is null ? $"Program '{ProgramName}' cannot be unloaded: it is not loaded." : $"Program '{ProgramName}' cannot be unloaded: it is active. Deactivate it first.");
+            }
+
+            UnloadLocked();
+        }
+    }
+
+    /// <summary>The serialized I/O descriptor, in memory that lives as long as the program.</summary>
+    public QData GetIoDescriptor()
+    {
+        lock (_sync)
+        {
+            if (_ioDescriptor.Data == null)
+            {
+                _ioDescriptor = new QData { Data = _arena.Copy(_qpc.IoDescriptorBytes), Size = (nuint)_qpc.IoDescriptorBytes.Length };
+            }
+
+            return _ioDescriptor;
+        }
+    }
+
+    /// <summary>The bindings, in memory that lives as long as the program.</summary>
+    public QAicIoBufferInfo* GetIoBufferInfo()
+    {
+        lock (_sync)
+        {
+            if (_bufferInfo == null)
+            {
+                QAicIoBufferInfo* info = _arena.Allocate<QAicIoBufferInfo>(1);
+                *info = _qpc.BuildBufferInfo(_arena);
+                _bufferInfo = info;
+            }
+
+            return _bufferInfo;
+        }
+    }
+
+    /// <summary>Makes an execution object; with the automatic property also loads and activates.</summary>
+    public SimulatedExecObj CreateExecObj(uint properties)
+    {
+        if ((properties & ~AutoLoadActivate) != 0)
+        {
+            throw SimulatedFailure.Invalid($"Execution object properties 0x{properties:x} are not known; the simulated library knows 0x4 (load and activate automatically).");
+        }
+
+        if (_qpc.Unsupported is { } unsupported)
+        {
+            throw SimulatedFailure.Invalid(unsupported);
+        }
+
+        Adopt();
+        try
+        {
+            lock (_sync)
+            {
+                ThrowIfUnusable();
+                bool automatic = (properties & AutoLoadActivate) != 0 && !_isManual;
+                return CreateExecObjLocked(automatic);
+            }
+        }
+        catch
+        {
+            Disown();
+            throw;
+        }
+    }
+
+    /// <summary>Gives an inference to the card.</summary>
+    public void Enqueue(SimulatedQueue queue, SimulatedExecObj exec)
+    {
+        Card.ThrowIfLost();
+        if (queue.Card != Card)
+        {
+            throw SimulatedFailure.Invalid($"The queue is device {queue.Card.Id}'s, the execution object's program is on device {Card.Id}.");
+        }
+
+        exec.Activation.Submit(queue, exec);
+    }
+
+    public void OnExecObjReleased(SimulatedExecObj exec)
+    {
+        lock (_sync)
+        {
+            // Of an activation before the device was lost: nobody counts it any more.
+            if (exec.Activation == _activation)
+            {
+                _execObjs--;
+                if (exec.IsAutomatic && --_automatic == 0 && !_isManual)
+                {
+                    DeactivateLocked();
+                }
+            }
+        }
+
+        Disown();
+    }
+
+    public void OnDeviceLost()
+    {
+        lock (_sync)
+        {
+            _activation?.Kill(new SimulatedFailure(QStatus.DevError, $"Device {Card.Id} was lost."));
+            ClearLocked();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        Card.Remove(this);
+        lock (_sync)
+        {
+            ClearLocked();
+        }
+
+        _arena.Free();
+        _qpc.Disown();
+        Context.Disown();
+    }
+
+    private SimulatedExecObj CreateExecObjLocked(bool automatic)
+    {
+        bool wasActive = _activation is not null;
+        if (!wasActive)
+        {
+            if (!automatic)
+            {
+                throw SimulatedFailure.Invalid($"Program '{ProgramName}' is not active. Activate it before execution objects are made.");
+            }
+
+            ActivateLocked();
+        }
+
+        try
+        {
+            SimulatedExecObj exec = new(this, _network!, _activation!, automatic);
+            _execObjs++;
+            _automatic += automatic ? 1 : 0;
+            return exec;
+        }
+        catch when (!wasActive)
+        {
+            DeactivateLocked();
+            throw;
+        }
+    }
+
+    private void ThrowIfUnusable()
+    {
+        Card.ThrowIfLost();
+        if (_activation?.Failure is { } failure)
+        {
+            throw new SimulatedFailure(QStatus.DevError, $"Program '{ProgramName}' on device {Card.Id} is in error state 100; release it and create it again. {failure.Message}");
+        }
+    }
+
+    private void ThrowIfExecObjs(string action)
+    {
+        if (_execObjs > 0)
+        {
+            throw SimulatedFailure.Invalid($"Cannot {action} program, it has active ExecObj: {_execObjs} of '{ProgramName}' are alive. Release them first.");
+        }
+    }
+
+    private void LoadLocked()
+    {
+        if (_network is null)
+        {
+            SharedNetwork network = Card.Acquire(_qpc, Context);
+            try
+            {
+                Card.Pool.Take(_qpc.ElfDemand, "load");
+            }
+            catch
+            {
+                Card.Release(network);
+                throw;
+            }
+
+            _network = network;
+        }
+    }
+
+    private void ActivateLocked()
+    {
+        if (_activation is null)
+        {
+            LoadLocked();
+            Card.Pool.Take(ResourceDemand.OfActivation(_qpc.Cores), "activate");
+            _activation = new Activation(this, Card, _limit);
+        }
+    }
+
+    private void DeactivateLocked()
+    {
+        if (_activation is not null)
+        {
+            _activation.Dispose();
+            _activation = null;
+            _execObjs = 0;
+            _automatic = 0;
+            Card.Pool.Give(ResourceDemand.OfActivation(_qpc.Cores));
+        }
+    }
+
+    private void UnloadLocked()
+    {
+        if (_network is { } network)
+        {
+            _network = null;
+            Card.Pool.Give(_qpc.ElfDemand);
+            Card.Release(network);
+        }
+    }
+
+    private void ClearLocked()
+    {
+        DeactivateLocked();
+        UnloadLocked();
+        _isManual = false;
+    }
+}

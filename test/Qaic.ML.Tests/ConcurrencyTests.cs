@@ -1,0 +1,160 @@
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Qaic.ML.Tests.Support;
+
+namespace Qaic.ML.Tests;
+
+[TestClass]
+public sealed class ConcurrencyTests
+{
+    private readonly MLContext _ml = new(seed: 1);
+
+    [TestMethod]
+    [DataRow(1), DataRow(2), DataRow(4), Timeout(60_000, CooperativeCancellation = true)]
+    public void Cursors_read_in_turn_by_one_thread_do_not_starve_each_other(int setSize)
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        IDataView data = TestView.Features(50, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize)).Fit(data);
+        IDataView scored = model.Transform(data);
+        DataViewRowCursor[] cursors = [.. Enumerable.Range(0, 5).Select(_ => scored.GetRowCursor(scored.Schema))];
+        ValueGetter<VBuffer<float>>[] getters = Array.ConvertAll(cursors, c => c.GetGetter<VBuffer<float>>(scored.Schema["y"]));
+        VBuffer<float> value = default;
+        for (int row = 0; row < 50; row++)
+        {
+            for (int c = 0; c < cursors.Length; c++)
+            {
+                Assert.IsTrue(cursors[c].MoveNext());
+                getters[c](ref value);
+                CollectionAssert.AreEqual(Rows.AffineOf(row, 3), value.DenseValues().ToArray(), $"Cursor {c}, row {row}");
+            }
+        }
+
+        Array.ForEach(cursors, c => c.Dispose());
+    }
+
+    [TestMethod]
+    [DataRow(1), DataRow(2), Timeout(60_000, CooperativeCancellation = true)]
+    public void Cursors_of_many_threads_share_few_slots(int setSize)
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        IDataView data = TestView.Features(300, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize)).Fit(data);
+        Parallel.For(0, 12, new ParallelOptions { MaxDegreeOfParallelism = 6 }, _ => Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(TestView.Features(300, 3)), "y"), 300, 3));
+        Assert.AreEqual(12 * 75, network.Runs);
+    }
+
+    [TestMethod]
+    [DataRow(1), DataRow(4), Timeout(60_000, CooperativeCancellation = true)]
+    public void A_model_may_read_from_itself(int setSize)
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        IDataView data = TestView.Features(50, 3);
+        QaicEstimator estimator = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize) with { OutputColumns = ["x"], OutputTensors = new Dictionary<string, string> { ["x"] = "y" } });
+        using QaicTransformer first = estimator.Fit(data);
+        using QaicTransformer second = estimator.Fit(data);
+        List<float[]> rows = Rows.ReadVectors<float>(second.Transform(first.Transform(data)), "x");
+        for (int r = 0; r < 50; r++)
+        {
+            CollectionAssert.AreEqual(Rows.AffineOf(r, 3).Select(v => (2 * v) + 1).ToArray(), rows[r]);
+        }
+    }
+
+    [TestMethod]
+    public void Leaving_at_any_row_gives_every_slot_and_the_source_back()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        TestView data = TestView.Features(50, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options()).Fit(data);
+        IDataView scored = model.Transform(data);
+        for (int rows = 0; rows <= 21; rows++)
+        {
+            DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
+            for (int r = 0; r < rows; r++)
+            {
+                Assert.IsTrue(cursor.MoveNext());
+            }
+
+            cursor.Dispose();
+            cursor.Dispose();
+            Assert.IsFalse(cursor.MoveNext());
+            AssertAllSlotsAreFree(model.Session);
+            Assert.AreEqual(0, data.OpenCursors);
+        }
+    }
+
+    [TestMethod]
+    public void A_cursor_at_its_end_has_given_everything_back()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        TestView data = TestView.Features(10, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options()).Fit(data);
+        IDataView scored = model.Transform(data);
+        using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
+        while (cursor.MoveNext())
+        {
+        }
+
+        AssertAllSlotsAreFree(model.Session);
+        Assert.AreEqual(0, data.OpenCursors);
+    }
+
+    [TestMethod]
+    public void As_many_batches_as_there_are_slots_are_in_flight()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        TestView data = TestView.Features(100, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(activations: 2, setSize: 3)).Fit(data);
+        IDataView scored = model.Transform(data);
+        using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
+        Assert.IsTrue(cursor.MoveNext());
+
+        // The first batch has come back, and its slot was used again.
+        Assert.IsFalse(model.Session.TryRent(out _));
+        Assert.AreEqual(4 * (6 + 1), data.RowsRead);
+    }
+
+    [TestMethod, Timeout(60_000, CooperativeCancellation = true)]
+    public async Task A_waiting_prediction_is_served_while_a_cursor_rests()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        TestView data = TestView.Features(100, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: 2)).Fit(data);
+        IDataView scored = model.Transform(data);
+        using DataViewRowCursor cursor = scored.GetRowCursor(scored.Schema);
+        Assert.IsTrue(cursor.MoveNext());
+        await Task.Run(() => Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(TestView.Features(9, 3)), "y"), 9, 3));
+        Assert.IsTrue(cursor.MoveNext());
+    }
+
+    [TestMethod]
+    public void Transformers_of_one_estimator_share_a_session_and_the_last_gives_the_device_back()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        TestView data = TestView.Features(10, 3);
+        QaicEstimator estimator = _ml.Transforms.ApplyQaicModel(network.Options() with { ModelPath = network.OnnxPath });
+        QaicTransformer first = estimator.Fit(data);
+        QaicTransformer second = estimator.Fit(data);
+        Assert.AreSame(first.Session, second.Session);
+        Rows.ReadVectors<float>(first.Transform(data), "y");
+        first.Dispose();
+        Rows.AssertAffine(Rows.ReadVectors<float>(second.Transform(data), "y"), 10, 3);
+        second.Dispose();
+        Assert.AreEqual(0, network.Platform.LiveObjects);
+        using QaicTransformer third = estimator.Fit(data);
+        Rows.AssertAffine(Rows.ReadVectors<float>(third.Transform(data), "y"), 10, 3);
+        Assert.AreEqual(1, network.Compilations);
+    }
+
+    private static void AssertAllSlotsAreFree(Session session)
+    {
+        var slots = new List<Inference>();
+        while (session.TryRent(out Inference slot))
+        {
+            slots.Add(slot);
+        }
+
+        slots.ForEach(s => s.Dispose());
+        Assert.HasCount(session.MaxInFlight, slots);
+    }
+}

@@ -1,0 +1,165 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Qaic.Compilation;
+using Qaic.Qpc;
+using Qaic.Simulation;
+
+namespace Qaic.ML.Tests.Support;
+
+/// <summary>A network in C# on a simulated machine of its own: its tensors, what it computes, and what it was asked.</summary>
+internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("qaic-ml-test-");
+    private readonly TensorSpec[] _inputs;
+    private readonly TensorSpec[] _outputs;
+    private int _runs;
+
+    public TestNetwork(TensorSpec[] inputs, TensorSpec[] outputs, Action<TestBuffers> compute)
+    {
+        (_inputs, _outputs, Compute) = (inputs, outputs, compute);
+        Platform = Qaic.Platform.Simulated(new() { Engine = this });
+        QpcPath = Write(_directory.FullName);
+    }
+
+    public string Name => "test network";
+
+    public string Version => "1";
+
+    public ICompiler Compiler => this;
+
+    public Action<TestBuffers> Compute { get; }
+
+    public SimulatedPlatform Platform { get; }
+
+    /// <summary>The network as a QPC.</summary>
+    public string QpcPath { get; }
+
+    /// <summary>A file that "compiles" to the network.</summary>
+    public string OnnxPath
+    {
+        get
+        {
+            string path = Path.Combine(_directory.FullName, "model.onnx");
+            File.WriteAllText(path, "compiled by the test network");
+            return path;
+        }
+    }
+
+    public int Compilations { get; private set; }
+
+    /// <summary>Inferences so far.</summary>
+    public int Runs => Volatile.Read(ref _runs);
+
+    /// <summary>Copies of the first input, one per inference, where <see cref="Record"/> is set; in no particular order.</summary>
+    public ConcurrentBag<byte[]> Recorded { get; } = [];
+
+    public bool Record { get; init; }
+
+    /// <summary>One float input "x" and one float output "y" of the same shape; y = 2x + 1.</summary>
+    public static TestNetwork Affine(params int[] shape) => new(
+        [new("x", ElementType.Float32, [.. shape])],
+        [new("y", ElementType.Float32, [.. shape])],
+        b => b.Map<float, float>(0, 0, v => (2 * v) + 1)) { Record = true };
+
+    /// <summary>Options that run this network.</summary>
+    public QaicModelOptions Options(int activations = 1, int setSize = 4) => new()
+    {
+        ModelPath = QpcPath,
+        Platform = Platform,
+        Options = new QaicOptions { NumActivations = activations, SetSize = setSize },
+    };
+
+    public string Compile(string modelPath, string outputDirectory, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        Compilations++;
+        Assert.AreEqual("compiled by the test network", File.ReadAllText(modelPath));
+        return Write(outputDirectory);
+    }
+
+    public ISimulatedNetwork Load(QpcFile qpc, ILogger logger) => new Network(this);
+
+    public void Dispose()
+    {
+        _directory.Delete(recursive: true);
+        Assert.AreEqual(0, Platform.LiveObjects, "Objects are left on the simulated machine.");
+    }
+
+    private string Write(string directory)
+    {
+        var network = new NetworkDescriptor { NetworkName = "test", NumCores = 1 };
+        network.Inputs.AddRange(_inputs.Select(Binding));
+        network.Outputs.AddRange(_outputs.Select(Binding));
+        network.AssignDmaBuffers();
+        var record = new CompilationRecord { BooleanTensors = [.. _inputs.Concat(_outputs).Where(t => t.IsBoolean).Select(t => t.Name)] };
+        string path = Path.Combine(directory, QpcFile.FileName);
+        new QpcWriter().Add("networkdesc.bin", network.ToBytes()).Add("network.elf", new byte[64]).Add("constantsdesc.bin", new byte[24])
+            .Add(CompilationRecord.SegmentName, record.ToBytes()).Write(path);
+        return path;
+    }
+
+    private static NetworkBinding Binding(TensorSpec tensor)
+    {
+        var binding = new NetworkBinding { Name = tensor.Name };
+        foreach (TensorDescriptor side in new[] { binding.Initial, binding.Transformed })
+        {
+            side.Type = tensor.ElementType;
+            side.Dims.AddRange(tensor.Shape);
+        }
+
+        return binding;
+    }
+
+    private sealed class Network(TestNetwork owner) : ISimulatedNetwork
+    {
+        public ISimulatedExecution Bind(ReadOnlySpan<DeviceTensor> tensors) => new Execution(owner, tensors.ToArray());
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class Execution(TestNetwork owner, DeviceTensor[] tensors) : ISimulatedExecution
+    {
+        private readonly TestBuffers _buffers = new([.. tensors.Where(t => t.IsInput)], [.. tensors.Where(t => !t.IsInput)]);
+
+        public void Run()
+        {
+            Interlocked.Increment(ref owner._runs);
+            if (owner.Record)
+            {
+                owner.Recorded.Add(_buffers.Input<byte>(0).ToArray());
+            }
+
+            owner.Compute(_buffers);
+        }
+
+        public void Terminate()
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+}
+
+/// <summary>The buffers of one execution.</summary>
+internal sealed unsafe class TestBuffers(DeviceTensor[] inputs, DeviceTensor[] outputs)
+{
+    public ReadOnlySpan<T> Input<T>(int index) where T : unmanaged => new((void*)inputs[index].Address, (int)(inputs[index].ByteLength / sizeof(T)));
+
+    public Span<T> Output<T>(int index) where T : unmanaged => new((void*)outputs[index].Address, (int)(outputs[index].ByteLength / sizeof(T)));
+
+    /// <summary>Computes an output from an input of the same shape, element by element.</summary>
+    public void Map<TIn, TOut>(int input, int output, Func<TIn, TOut> map)
+        where TIn : unmanaged
+        where TOut : unmanaged
+    {
+        ReadOnlySpan<TIn> from = Input<TIn>(input);
+        Span<TOut> to = Output<TOut>(output);
+        for (int i = 0; i < from.Length; i++)
+        {
+            to[i] = map(from[i]);
+        }
+    }
+}
