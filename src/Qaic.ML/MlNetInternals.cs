@@ -23,7 +23,7 @@ namespace Qaic.ML
         // Exactly 8 characters; part of every saved model.
         private const string ModelSignature = "QAICMODL";
 
-        // Raise Written with every change of ModelFile's format, Readable when readers of that version cannot read it any more.
+        // Raise Written with every change of a saved model's format, Readable when readers of that version cannot read it any more.
         private const uint Written = 0x00010001;
         private const uint Readable = 0x00010001;
         private const uint Oldest = 0x00010001;

@@ -25,14 +25,14 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
     private readonly Lock _lock = new();
     private readonly IHost _host;
     private readonly QaicModelOptions _options;
+    private readonly string? _modelPath;
     private TemporaryFile? _content;
     private (SharedSession Shared, ModelSettings Settings)? _compiled;
 
     internal QaicEstimator(IHostEnvironment environment, QaicModelOptions options)
     {
         _host = environment.Register(nameof(QaicEstimator));
-        _options = options;
-        ArgumentNullException.ThrowIfNull(options.Options, $"{nameof(options)}.{nameof(options.Options)}");
+        _options = Checked(options);
         options.Options.Validate();
         switch (options)
         {
@@ -44,9 +44,11 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
             case { ModelPath: { } path } when !string.IsNullOrWhiteSpace(path):
                 if (!File.Exists(path) && !Directory.Exists(path))
                 {
-                    throw _host.Process(new FileNotFoundException($"Model file {path} does not exist.", path));
+                    throw _host.Process(new FileNotFoundException($"Model file {Path.GetFullPath(path)} does not exist.", path));
                 }
 
+                // The model is compiled later, when the current directory may be another.
+                _modelPath = Path.GetFullPath(path);
                 break;
             default:
                 throw new ArgumentException($"Neither {nameof(options.ModelPath)} nor {nameof(options.Model)} is given; give one.", nameof(options));
@@ -121,11 +123,11 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
                 return compiled;
             }
 
-            Session session = _content is null ? Open(_options.ModelPath!) : IsQpc(_content.Path) ? Open(_content.Path) : CompileContent(_content);
+            Session session = _content is null ? Open(_modelPath!) : IsQpc(_content) ? Open(_content.Path) : CompileContent(_content);
             try
             {
                 ColumnMap columns = ColumnMap.Resolve(_options, session.Inputs, session.Outputs);
-                foreach (TensorSpec tensor in session.Inputs.Concat(session.Outputs))
+                foreach (TensorSpec tensor in session.Inputs.Concat(session.Outputs.Where(o => columns.Outputs.Any(c => c.Tensor == o.Name))))
                 {
                     ColumnTypes.ItemTypeOf(tensor);
                 }
@@ -151,6 +153,21 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
         }
     }
 
+    // A copy, so that the caller's arrays may change afterwards.
+    private static QaicModelOptions Checked(QaicModelOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options.Options, $"{nameof(options)}.{nameof(options.Options)}");
+        ArgumentNullException.ThrowIfNull(options.InputTensors, $"{nameof(options)}.{nameof(options.InputTensors)}");
+        ArgumentNullException.ThrowIfNull(options.OutputTensors, $"{nameof(options)}.{nameof(options.OutputTensors)}");
+        return options with { InputColumns = Names(options.InputColumns, nameof(options.InputColumns)), OutputColumns = Names(options.OutputColumns, nameof(options.OutputColumns)) };
+
+        static string[] Names(IReadOnlyList<string> names, string parameter)
+        {
+            ArgumentNullException.ThrowIfNull(names, parameter);
+            return names.All(name => !string.IsNullOrWhiteSpace(name)) ? [.. names] : throw new ArgumentException("A column name is null, empty or white space.", parameter);
+        }
+    }
+
     private Session Open(string path) => new(path, _options.Options, _options.Platform, _options.LoggerFactory ?? new ModelLog(_host));
 
     // Compilers take files, and tell an ONNX model by its name.
@@ -160,7 +177,12 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
         try
         {
             string path = Path.Combine(directory.FullName, "model.onnx");
-            File.Copy(content.Path, path);
+            using (FileStream source = content.OpenRead())
+            using (FileStream target = File.Create(path))
+            {
+                source.CopyTo(target);
+            }
+
             return Open(path);
         }
         finally
@@ -169,11 +191,11 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
         }
     }
 
-    private static bool IsQpc(string path)
+    private static bool IsQpc(TemporaryFile content)
     {
         // AICQPC_MAGIC_NUMBER, QAicQpc.h.
         const uint Magic = 0x00A1CD7C;
-        using FileStream file = File.OpenRead(path);
+        using FileStream file = content.OpenRead();
         Span<byte> start = stackalloc byte[sizeof(uint)];
         return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && BinaryPrimitives.ReadUInt32LittleEndian(start) == Magic;
     }

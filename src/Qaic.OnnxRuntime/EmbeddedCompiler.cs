@@ -51,7 +51,13 @@ public sealed partial class EmbeddedCompiler : ICompiler
         using var weights = WeightSegment.Extract(model);
         cancellationToken.ThrowIfCancellationRequested();
 
-        (IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs) = Infer(model, weights, logger, cancellationToken);
+        (IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs, bool rowsInteract) = Infer(model, weights, shapes.AssumedBatch, logger, cancellationToken);
+        if (rowsInteract)
+        {
+            RowsInteract(logger, modelPath);
+            return Compile(modelPath, outputDirectory, options with { BatchSize = 1 }, logger, cancellationToken);
+        }
+
         for (int i = 0; i < outputs.Count; i++)
         {
             shapes.Confirm(outputs[i].Name, outputs[i].Shape);
@@ -140,8 +146,9 @@ public sealed partial class EmbeddedCompiler : ICompiler
         }
     }
 
-    // Loads the model with the settings it will run with: what cannot run is found out now, and ONNX Runtime works out the outputs.
-    private static (IReadOnlyList<OrtTensor> Inputs, IReadOnlyList<OrtTensor> Outputs) Infer(OnnxModel model, WeightSegment weights, ILogger logger, CancellationToken cancellationToken)
+    // Loads the model: what cannot run is found out now, and ONNX Runtime works out the outputs.
+    private static (IReadOnlyList<OrtTensor> Inputs, IReadOnlyList<OrtTensor> Outputs, bool RowsInteract) Infer(
+        OnnxModel model, WeightSegment weights, long? assumedBatch, ILogger logger, CancellationToken cancellationToken)
     {
         try
         {
@@ -166,7 +173,8 @@ public sealed partial class EmbeddedCompiler : ICompiler
                 }
             }
 
-            return (session.Inputs, session.Outputs);
+            bool isBatch = assumedBatch > 1 && session.Outputs.All(o => o.Shape is [var rows, ..] && rows == assumedBatch);
+            return (session.Inputs, session.Outputs, isBatch && RowProbe.RowsInteract(session, (int)assumedBatch!.Value));
         }
         catch (OnnxRuntimeException e)
         {
@@ -235,6 +243,9 @@ public sealed partial class EmbeddedCompiler : ICompiler
 
         return result;
     }
+
+    [LoggerMessage(EventId = 4003, Level = LogLevel.Warning, Message = "The rows of a batch influence each other in {Model}, so it is compiled for one row per inference; BatchSize (batch_size) overrides that")]
+    private static partial void RowsInteract(ILogger logger, string model);
 
     [LoggerMessage(EventId = 4002, Level = LogLevel.Debug, Message = "Compiled network {Network}: {Rows} rows per inference, {Count} weights of {Bytes} bytes")]
     private static partial void Written(ILogger logger, string network, int rows, int count, long bytes);

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.Diagnostics;
+using Qaic.Interop;
 using Qaic.Qpc;
 using Qaic.Runtime;
 
@@ -43,6 +44,11 @@ public sealed class Session : IDisposable, IAsyncDisposable
         Platform = platform ?? Platform.Select(Options.Backend, _logger);
         if (Path.GetExtension(modelPath).Equals(".onnx", StringComparison.OrdinalIgnoreCase))
         {
+            if (platform is null && Options.Backend == QaicBackend.Auto && Platform.Compiler is UnavailableCompiler)
+            {
+                Platform = SimulatedInstead(null, modelPath, "is an ONNX model, which only the simulated card has a compiler for here");
+            }
+
             string directory = Options.OutputDirectory ?? (_compiled = TemporaryDirectory.Create()).Path;
             try
             {
@@ -65,7 +71,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
             _qpcStamp = Stamp(QpcPath);
             if (isSimulated && !Platform.IsSimulated)
             {
-                Platform = SimulatedInstead(platform);
+                Platform = SimulatedInstead(platform, QpcPath, "was compiled for the simulated card");
             }
         }
         catch
@@ -326,7 +332,25 @@ public sealed class Session : IDisposable, IAsyncDisposable
             throw new QaicException(QaicError.InvalidCall, $"'{QpcPath}' was changed after the session had been created, so it may hold another network now. Create a new session.");
         }
 
-        var set = new InferenceSet(Platform, QpcPath, Options, _logger);
+        InferenceSet set;
+        try
+        {
+            set = new InferenceSet(Platform, QpcPath, Options, _logger);
+        }
+        catch (QaicException e) when (e.Error is QaicError.OutOfDeviceResources or QaicError.OutOfDeviceMemory)
+        {
+            // Sessions that nobody refers to any more keep their cores until the collector has seen them; in ML.NET few people dispose a model.
+            int live = QaicHandle.Live;
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            if (QaicHandle.Live >= live)
+            {
+                throw;
+            }
+
+            set = new InferenceSet(Platform, QpcPath, Options, _logger);
+        }
+
         if (!SameTensors(set.Inputs, Inputs) || !SameTensors(set.Outputs, Outputs))
         {
             string loaded = string.Join("; ", set.Inputs.Concat(set.Outputs));
@@ -357,17 +381,17 @@ public sealed class Session : IDisposable, IAsyncDisposable
     }
 
     // A QPC of the embedded compiler holds a model, not code for the card's cores.
-    private Platform SimulatedInstead(Platform? given)
+    private Platform SimulatedInstead(Platform? given, string path, string reason)
     {
         if (given is not null || Options.Backend != QaicBackend.Auto)
         {
             throw new QaicException(
                 QaicError.NotSupported,
-                $"'{QpcPath}' was compiled for the simulated card; {Platform.Name} cannot run it. Compile the model with the vendor's compiler, or set Backend to Simulated.");
+                $"'{path}' {reason}; {Platform.Name} cannot run it. Compile the model with the vendor's compiler, or set Backend to Simulated.");
         }
 
         Platform simulated = Platform.Select(QaicBackend.Simulated, _logger);
-        Log.CompiledForSimulator(_logger, QpcPath, Platform.Name, simulated.Name);
+        Log.SimulatedForModel(_logger, path, reason, Platform.Name, simulated.Name);
         return simulated;
     }
 
@@ -399,7 +423,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         {
             if (!inputs.TryGetValue(spec.Name, out Tensor? tensor))
             {
-                throw new ArgumentException($"Input '{spec.Name}' is missing. The network needs: {string.Join("; ", Inputs)}.", nameof(inputs));
+                throw new ArgumentException($"Input '{spec.Name}' is missing. The network needs: {string.Join("; ", Inputs)}. Given: {(inputs.Count == 0 ? "nothing" : string.Join(", ", inputs.Keys))}.", nameof(inputs));
             }
 
             if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType() || !tensor.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()))

@@ -70,6 +70,45 @@ public sealed class ConcurrencyTests
     }
 
     [TestMethod]
+    [DataRow(1, 1), DataRow(1, 4), DataRow(4, 8)]
+    public void Engines_over_a_model_that_reads_from_itself_share_few_slots(int setSize, int threads)
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        IDataView data = TestView.Features(50, 3);
+        QaicEstimator estimator = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize) with { OutputColumns = ["x"], OutputTensors = new Dictionary<string, string> { ["x"] = "y" } });
+        using var chain = new TransformerChain<ITransformer>(estimator.Fit(data), estimator.Fit(data));
+        Soon.Ends(() => Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, thread =>
+        {
+            using PredictionEngine<Vector3, Vector3> engine = new MLContext().Model.CreatePredictionEngine<Vector3, Vector3>(chain, new PredictionEngineOptions { OwnsTransformer = false });
+            for (int i = 0; i < 50; i++)
+            {
+                float[] expected = Rows.AffineOf(i, 3).Select(v => (2 * v) + 1).ToArray();
+                CollectionAssert.AreEqual(expected, engine.Predict(new Vector3 { X = [100f * i, (100f * i) + 1, (100f * i) + 2] }).X, $"Thread {thread}, row {i}");
+            }
+        }));
+    }
+
+    [TestMethod]
+    [DataRow(1, 1), DataRow(4, 6)]
+    public void A_source_may_predict_with_the_model_that_reads_it(int setSize, int threads)
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize)).Fit(TestView.Features(50, 3));
+        Soon.Ends(() => Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, _ =>
+        {
+            var ml = new MLContext();
+            using PredictionEngine<Vector3, Scored3> engine = ml.Model.CreatePredictionEngine<Vector3, Scored3>(model, new PredictionEngineOptions { OwnsTransformer = false });
+            IDataView data = ml.Data.LoadFromEnumerable(Enumerable.Range(0, 50).Select(i =>
+            {
+                var row = new Vector3 { X = [100f * i, (100f * i) + 1, (100f * i) + 2] };
+                CollectionAssert.AreEqual(Rows.AffineOf(i, 3), engine.Predict(row).Y);
+                return row;
+            }));
+            Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(data), "y"), 50, 3);
+        }));
+    }
+
+    [TestMethod]
     public void Leaving_at_any_row_gives_every_slot_and_the_source_back()
     {
         using var network = TestNetwork.Affine(4, 3);
@@ -165,5 +204,17 @@ public sealed class ConcurrencyTests
 
         slots.ForEach(s => s.Dispose());
         Assert.HasCount(session.MaxInFlight, slots);
+    }
+
+    private sealed class Vector3
+    {
+        [ColumnName("x"), VectorType(3)]
+        public float[] X { get; set; } = [];
+    }
+
+    private sealed class Scored3
+    {
+        [ColumnName("y"), VectorType(3)]
+        public float[] Y { get; set; } = [];
     }
 }

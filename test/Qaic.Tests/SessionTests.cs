@@ -1,8 +1,11 @@
 using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Qaic.Compilation;
 using Qaic.Interop;
 using Qaic.Qpc;
 using Qaic.Simulation;
 using Qaic.Tests.Runtime;
+using Qaic.Tests.Support;
 
 namespace Qaic.Tests;
 
@@ -25,6 +28,9 @@ public sealed class SessionTests
     [TestCleanup]
     public void NothingIsLeft()
     {
+        // Only the test about forgotten sessions leaves anything to the collector.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
         Directory.Delete(_directory, recursive: true);
         Assert.AreEqual(0, QaicHandle.Live, "handles of the runtime");
         Assert.AreEqual(0, _platform.LiveObjects, "objects of the library");
@@ -321,6 +327,99 @@ public sealed class SessionTests
         given.Wait(TestContext.CancellationToken);
         Assert.IsTrue(session.TryRent(out Inference next));
         next.Dispose();
+    }
+
+    [TestMethod]
+    public async Task An_inference_is_waited_for_once_at_a_time()
+    {
+        using Session session = Open();
+        using Fault hold = _platform.Faults.HoldInference(1);
+        using Inference inference = session.Rent(TestContext.CancellationToken);
+        inference.Input<float>(0).Clear();
+        inference.Submit();
+        Task first = inference.WaitAsync().AsTask();
+        Assert.ThrowsExactly<InvalidOperationException>(() => inference.WaitAsync().AsTask());
+        hold.Dispose();
+        await first;
+        await inference.WaitAsync();
+    }
+
+    [TestMethod]
+    public async Task A_wait_that_was_abandoned_is_answered_and_disturbs_no_later_one()
+    {
+        using var session = new Session(_qpc, new QaicOptions { SetSize = 1 }, _platform);
+        float[] y = new float[8];
+        for (int i = 0; i < 200; i++)
+        {
+            Inference inference = session.Rent(TestContext.CancellationToken);
+            inference.Input<float>(0).Clear();
+            inference.Submit();
+            Task abandoned = inference.WaitAsync().AsTask();
+            inference.Dispose();
+            await session.RunAsync<float, float>(new float[] { i, 0, 0, 0, 0, 0, 0, 0 }, y, TestContext.CancellationToken);
+            Assert.AreEqual(2f * i, y[0]);
+            await Assert.ThrowsAsync<InvalidOperationException>(async () =>
+            {
+                await abandoned;
+                throw new InvalidOperationException("It was completed before it was given back, which is fine as well.");
+            });
+        }
+    }
+
+    [TestMethod]
+    public void A_slot_whose_device_resources_are_gone_says_so_and_the_next_one_works()
+    {
+        using Session session = Open();
+        using Inference inference = session.Rent(TestContext.CancellationToken);
+        session.Reset();
+        Assert.IsFalse(inference.TrySubmit());
+        using Inference next = session.Rent(TestContext.CancellationToken);
+        next.Input<float>(0).Clear();
+        Assert.IsTrue(next.TrySubmit());
+        next.Wait();
+    }
+
+    [TestMethod]
+    public void A_qpc_that_was_replaced_is_not_loaded_in_the_place_of_the_other()
+    {
+        using Session session = Open();
+        ScalingEngine.WriteQpc(_directory, cores: 3);
+        File.SetLastWriteTimeUtc(_qpc, DateTime.UtcNow.AddSeconds(5));
+        var e = Assert.ThrowsExactly<QaicException>(session.Setup);
+        StringAssert.Contains(e.Message, "was changed after the session had been created");
+    }
+
+    [TestMethod]
+    public void A_qpc_for_the_simulated_card_is_not_given_to_a_real_one()
+    {
+        NativeFake card = NativeFake.Build();
+        byte[] record = new CompilationRecord { Compiler = "embedded" }.ToBytes();
+        using (var file = QpcFile.Open(_qpc))
+        {
+            var writer = new QpcWriter().Add(CompilationRecord.SegmentName, record);
+            foreach (QpcSegment segment in file.Segments)
+            {
+                writer.Add(segment.Name, segment.Span.ToArray());
+            }
+
+            writer.Write(_qpc);
+        }
+
+        var e = Assert.ThrowsExactly<QaicException>(() => new Session(_qpc, platform: card.Platform));
+        Assert.AreEqual(QaicError.NotSupported, e.Error);
+        StringAssert.Contains(e.Message, "was compiled for the simulated card");
+    }
+
+    [TestMethod]
+    public void Sessions_that_nobody_refers_to_any_more_give_their_cores_to_the_next()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            Forget();
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        void Forget() => Open().Run<float, float>(new float[8], new float[8]);
     }
 
     private Session Open() => new(_qpc, platform: _platform);

@@ -23,6 +23,9 @@ internal sealed class ShapeBinding
         (_model, _batchSymbol, _assumedBatch, _expected) = (model, batchSymbol, assumedBatch, expected);
     }
 
+    /// <summary>Rows of a batch that nobody asked for; null if somebody did, or there is none.</summary>
+    public long? AssumedBatch => _assumedBatch;
+
     /// <summary>Fixes the shapes of inputs, and of outputs as far as they use the inputs' symbols.</summary>
     /// <exception cref="CompilationException">A dimension has no length, or an option does not fit the model.</exception>
     public static ShapeBinding Fix(OnnxModel model, QaicOptions options)

@@ -81,6 +81,12 @@ internal sealed class ExternalData(string model, string? directory) : IDisposabl
         string folder = FollowLinks(tensor, directory);
         string target = FollowLinks(tensor, path);
         string prefix = Path.EndsInDirectorySeparator(folder) ? folder : folder + Path.DirectorySeparatorChar;
+        // A pipe or a device has no length either, and opening one could wait for ever.
+        if (target.StartsWith(prefix, StringComparison.Ordinal) && new FileInfo(target).Length == 0)
+        {
+            throw Fault(tensor, $"its data is in '{location}', which is empty or no ordinary file");
+        }
+
         return target.StartsWith(prefix, StringComparison.Ordinal)
             ? target
             : throw Fault(tensor, $"its data is in '{location}', a link that leaves the model's folder '{directory}'. Put the file itself beside the model");

@@ -43,7 +43,13 @@ internal sealed class OnnxModel
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!File.Exists(path))
         {
-            throw new FileNotFoundException($"There is no ONNX model at '{path}'.", path);
+            throw new FileNotFoundException($"There is no ONNX model at '{Path.GetFullPath(path)}'.", path);
+        }
+
+        // A pipe or a device has no length either, and opening one could wait for ever.
+        if (new FileInfo(path).Length == 0)
+        {
+            throw new CompilationException($"'{path}' is not an ONNX model: it is empty or no ordinary file.");
         }
 
         using FileStream stream = File.OpenRead(path);

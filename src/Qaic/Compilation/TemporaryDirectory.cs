@@ -2,23 +2,30 @@ using System.Collections.Concurrent;
 
 namespace Qaic.Compilation;
 
-/// <summary>A new directory of its own that is deleted with its owner: by <see cref="Dispose"/>, by the finalizer, or at the end of the process.</summary>
+/// <summary>A new directory of its own that is deleted with its owner: by <see cref="Dispose"/>, by the finalizer, at the end of the process, or, if that was killed, by the next process that makes one.</summary>
 internal sealed class TemporaryDirectory : IDisposable
 {
-    private static readonly ConcurrentDictionary<string, byte> s_paths = new();
+    private const string Prefix = "qaic-";
+
+    // Locked as long as the owner lives. The lock goes with the process, however it ends, and holds across containers that share a disk.
+    private const string LockName = ".owner";
+
+    // By path, so that the registry keeps no owner alive.
+    private static readonly ConcurrentDictionary<string, FileStream> s_live = new();
+    private static int s_swept;
 
     static TemporaryDirectory() => AppDomain.CurrentDomain.ProcessExit += static (_, _) =>
     {
-        foreach (string path in s_paths.Keys)
+        foreach (string path in s_live.Keys)
         {
             Delete(path);
         }
     };
 
-    private TemporaryDirectory(string path)
+    private TemporaryDirectory(string path, FileStream ownerLock)
     {
         Path = path;
-        s_paths.TryAdd(path, 0);
+        s_live.TryAdd(path, ownerLock);
     }
 
     ~TemporaryDirectory() => Delete(Path);
@@ -28,9 +35,15 @@ internal sealed class TemporaryDirectory : IDisposable
     /// <exception cref="IOException">The directory for temporary files is missing, full, or not writable.</exception>
     public static TemporaryDirectory Create()
     {
+        if (Interlocked.Exchange(ref s_swept, 1) == 0)
+        {
+            Sweep(System.IO.Path.GetTempPath());
+        }
+
         try
         {
-            return new TemporaryDirectory(Directory.CreateTempSubdirectory("qaic-").FullName);
+            string path = Directory.CreateTempSubdirectory(Prefix).FullName;
+            return new TemporaryDirectory(path, new FileStream(System.IO.Path.Combine(path, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -44,22 +57,57 @@ internal sealed class TemporaryDirectory : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>Deletes what killed processes have left in <paramref name="parent"/>.</summary>
+    internal static void Sweep(string parent)
+    {
+        try
+        {
+            foreach (string path in Directory.EnumerateDirectories(parent, Prefix + "*"))
+            {
+                string ownerLock = System.IO.Path.Combine(path, LockName);
+                if (File.Exists(ownerLock) && IsAbandoned(ownerLock))
+                {
+                    TryDelete(path);
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Nobody asked for the cleaning; what is in its way is no concern of the caller.
+        }
+    }
+
+    private static bool IsAbandoned(string ownerLock)
+    {
+        try
+        {
+            using var stream = new FileStream(ownerLock, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     private static void Delete(string path)
+    {
+        if (s_live.TryRemove(path, out FileStream? ownerLock))
+        {
+            TryDelete(path);
+            ownerLock.Dispose();
+        }
+    }
+
+    private static void TryDelete(string path)
     {
         try
         {
             Directory.Delete(path, recursive: true);
         }
-        catch (DirectoryNotFoundException)
-        {
-            // Somebody cleaned up before us.
-        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // A file in it is still open elsewhere, or the disk is gone: try once more at the end of the process.
-            return;
+            // Gone already, or a file in it is still open elsewhere; then the next process that looks finds it abandoned.
         }
-
-        s_paths.TryRemove(path, out _);
     }
 }

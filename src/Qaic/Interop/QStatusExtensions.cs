@@ -33,7 +33,7 @@ internal static class QStatusExtensions
     internal static QaicError Classify(QStatus status, string? said) => status switch
     {
         // The card answers these with one status for all; only its words tell which resource it was.
-        QStatus.DevError or QStatus.Error or QStatus.Again when Says(said, "allocate NSP", "VC alloc", "virtual channel", "semaphore", "MCID") => QaicError.OutOfDeviceResources,
+        QStatus.DevError or QStatus.Error or QStatus.Again when Says(said, "allocate NSP", "VC alloc", "virtual channel", "allocate semaphore", "semaphore alloc", "enough semaphores", "allocate MCID", "MCID alloc") => QaicError.OutOfDeviceResources,
         QStatus.DevError or QStatus.Error when Says(said, "Memory resource exhausted") => QaicError.OutOfDeviceMemory,
         QStatus.Inval when Says(said, "not active") => QaicError.ProgramNotActive,
         QStatus.Perm => QaicError.PermissionDenied,
@@ -80,7 +80,7 @@ internal static class QStatusExtensions
         QaicError.DeviceNotFound => "Check the device id and that the card is ready (qaic-util -q).",
         QaicError.PermissionDenied => "The user must be in the group that owns the device nodes (usually 'qaic').",
         QaicError.DeviceBusy => "Try again later, or lower the number of inferences in flight.",
-        QaicError.OutOfDeviceResources => "Lower NumActivations or NumCores, or free the cores that other processes hold.",
+        QaicError.OutOfDeviceResources => "Lower NumActivations or NumCores, dispose sessions and models of this process that are not needed any more, or free the cores that other processes hold.",
         QaicError.OutOfDeviceMemory => "Lower NumActivations or SetSize, or use a smaller network.",
         QaicError.Timeout => "The device did not answer in time; it may be overloaded or need a reset.",
         QaicError.InvalidCall => "If it persists, the library's version may not fit; its version is in the log.",

@@ -82,6 +82,11 @@ public sealed record QaicOptions
             }
         }
 
+        if (OnnxDefineSymbol is null)
+        {
+            throw new ArgumentNullException(nameof(OnnxDefineSymbol), "Option OnnxDefineSymbol (onnx_define_symbol) must be a dictionary; empty for none.");
+        }
+
         if (!Enum.IsDefined(Backend))
         {
             throw new ArgumentOutOfRangeException(nameof(Backend), Backend, "Option Backend (backend) must be Auto, Aic or Simulated.");

@@ -1,12 +1,11 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Threading.Tasks.Sources;
 using Qaic.Diagnostics;
 
 namespace Qaic.Runtime;
 
 /// <summary>One place of an inference set: an execution object, its buffers, and who has rented it.</summary>
-internal sealed class InferenceSlot : IValueTaskSource
+internal sealed class InferenceSlot
 {
     // Free ─Rent→ Filling ─Submit→ Running ─Wait→ Done (or Failed) ─Submit→ Running;  Return makes any of them Free.
     // The lock guards the state against the set's Close, which waits for a running inference on the owner's behalf.
@@ -24,7 +23,7 @@ internal sealed class InferenceSlot : IValueTaskSource
     // Whether an asynchronous wait of this rental has not been answered yet.
     private bool _isAwaited;
 
-    private ManualResetValueTaskSourceCore<bool> _completion = new() { RunContinuationsAsynchronously = true };
+    private AsyncWait _wait = new();
 
     public InferenceSlot(InferenceSet set, QaicExecObj exec, DeviceBuffers buffers, CompletionWaiter waiter)
     {
@@ -77,7 +76,7 @@ internal sealed class InferenceSlot : IValueTaskSource
             {
                 // Nobody may wait for ever, not even on a rental that is over.
                 _isAwaited = false;
-                _completion.SetException(GivenBack());
+                _wait.SetException(GivenBack());
             }
 
             _state = State.Free;
@@ -218,9 +217,9 @@ internal sealed class InferenceSlot : IValueTaskSource
             }
 
             _isAwaited = true;
-            _completion.Reset();
+            _wait = _wait.Next();
             Waiter.Add(this, version);
-            return new ValueTask(this, _completion.Version);
+            return _wait.Task;
         }
     }
 
@@ -243,11 +242,11 @@ internal sealed class InferenceSlot : IValueTaskSource
             _isAwaited = false;
             if (_failure is null)
             {
-                _completion.SetResult(true);
+                _wait.SetResult();
             }
             else
             {
-                _completion.SetException(Rethrowable(_failure));
+                _wait.SetException(Rethrowable(_failure));
             }
         }
 
@@ -277,13 +276,6 @@ internal sealed class InferenceSlot : IValueTaskSource
             }
         }
     }
-
-    void IValueTaskSource.GetResult(short token) => _completion.GetResult(token);
-
-    ValueTaskSourceStatus IValueTaskSource.GetStatus(short token) => _completion.GetStatus(token);
-
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _completion.OnCompleted(continuation, state, token, flags);
 
     // With the lock held, in state Running.
     private void Complete()

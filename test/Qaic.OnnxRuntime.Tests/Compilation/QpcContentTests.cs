@@ -12,7 +12,7 @@ namespace Qaic.OnnxRuntime.Tests.Compilation;
 [TestClass]
 public sealed class QpcContentTests : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = TemporaryDirectory.Create();
 
     public void Dispose() => _directory.Dispose();
 

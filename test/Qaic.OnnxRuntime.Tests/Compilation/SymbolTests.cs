@@ -10,7 +10,7 @@ namespace Qaic.OnnxRuntime.Tests.Compilation;
 [TestClass]
 public sealed class SymbolTests : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = TemporaryDirectory.Create();
 
     public void Dispose() => _directory.Dispose();
 
@@ -29,6 +29,17 @@ public sealed class SymbolTests : IDisposable
     [DataRow("N")]
     [DataRow("")]
     public void BatchSize_gives_the_batch_its_length(string symbol) => Assert.AreEqual(7, Compile(Relu([symbol, 4]), new() { BatchSize = 7 }).BatchSize);
+
+    [TestMethod]
+    public void Rows_that_influence_each_other_are_not_put_into_a_batch_that_nobody_asked_for()
+    {
+        ModelProto centred = Graphs.Model(
+            [Graphs.Node("ReduceMean", ["x"], ["mean"]), Graphs.Node("Sub", ["x", "mean"], ["y"])],
+            [Graphs.Value("x", Graphs.Float, ["N", 4])],
+            [Graphs.Value("y", Graphs.Float, ["N", 4])]);
+        Assert.AreEqual(1, Compile(centred, QaicOptions.Default).BatchSize);
+        Assert.AreEqual(32, Compile(centred, new() { BatchSize = 32 }).BatchSize);
+    }
 
     [TestMethod]
     public void A_defined_symbol_wins_over_BatchSize() => Assert.AreEqual(5, Compile(Relu(["N", 4]), Define(("N", 5)) with { BatchSize = 7 }).BatchSize);

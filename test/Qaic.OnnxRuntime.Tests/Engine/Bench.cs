@@ -10,7 +10,7 @@ namespace Qaic.OnnxRuntime.Tests.Engine;
 /// <summary>A model that is compiled, loaded, and bound over memory of its own: what a simulated card does with one, without the card.</summary>
 internal sealed unsafe class Bench : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = TemporaryDirectory.Create();
     private readonly ISimulatedNetwork _network;
     private readonly List<nint> _memory = [];
     private readonly DeviceTensor[] _tensors;

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Tests.Compilation;
@@ -131,7 +133,7 @@ public sealed class DamageTests
     public void Damaged_model_files_compile_or_are_refused()
     {
         byte[] bytes = File.ReadAllBytes(Repository.Model("wine_mlp"));
-        using var directory = new TemporaryDirectory();
+        using var directory = TemporaryDirectory.Create();
         string path = Path.Combine(directory.Path, "model.onnx");
         var random = new Random(3);
         int refused = 0;
@@ -159,12 +161,23 @@ public sealed class DamageTests
     }
 
     [TestMethod]
+    [OSCondition(OperatingSystems.Linux)]
+    public void A_pipe_is_refused_and_not_waited_for()
+    {
+        using var directory = TemporaryDirectory.Create();
+        string path = Path.Combine(directory.Path, "model.onnx");
+        Assert.AreEqual(0, MakePipe(Encoding.UTF8.GetBytes(path + '\0'), 0x180));
+        CompilationException e = Assert.ThrowsExactly<CompilationException>(() => Bench.Of(path));
+        StringAssert.Contains(e.Message, "no ordinary file");
+    }
+
+    [TestMethod]
     [DataRow("")]
     [DataRow("This is not a model, it is a sentence.")]
     [DataRow("\n\u0003abc")]
     public void Files_that_are_no_models_are_refused(string content)
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = TemporaryDirectory.Create();
         string path = Path.Combine(directory.Path, "model.onnx");
         File.WriteAllText(path, content);
         CompilationException e = Assert.ThrowsExactly<CompilationException>(() => Bench.Of(path));
@@ -173,9 +186,12 @@ public sealed class DamageTests
 
     private static QpcFile Write(QpcWriter writer)
     {
-        using var directory = new TemporaryDirectory();
+        using var directory = TemporaryDirectory.Create();
         string path = Path.Combine(directory.Path, "programqpc.bin");
         writer.Write(path);
         return QpcFile.FromBytes(File.ReadAllBytes(path));
     }
+
+    [DllImport("libc", EntryPoint = "mkfifo")]
+    private static extern int MakePipe(byte[] path, uint mode);
 }

@@ -11,7 +11,7 @@ namespace Qaic.OnnxRuntime.Tests.Engine;
 [TestClass]
 public sealed class ExecutionTests : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory _directory = TemporaryDirectory.Create();
 
     public void Dispose() => _directory.Dispose();
 

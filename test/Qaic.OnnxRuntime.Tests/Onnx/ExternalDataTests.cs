@@ -9,8 +9,8 @@ namespace Qaic.OnnxRuntime.Tests.Onnx;
 [TestClass]
 public sealed class ExternalDataTests : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
-    private readonly TemporaryDirectory _elsewhere = new();
+    private readonly TemporaryDirectory _directory = TemporaryDirectory.Create();
+    private readonly TemporaryDirectory _elsewhere = TemporaryDirectory.Create();
 
     public void Dispose()
     {
