@@ -9,28 +9,30 @@ namespace Digits;
 internal static class Report
 {
     /// <summary>Runs <paramref name="work"/>, with a progress bar where there is a terminal to draw it on.</summary>
-    public static T WithProgress<T>(int rows, Func<Action<int>, T> work)
+    public static T WithProgress<T>(int rows, Func<Action, T> work)
     {
-        if (!AnsiConsole.Profile.Capabilities.Interactive)
+        if (Console.IsOutputRedirected)
         {
-            return work(_ => { });
+            AnsiConsole.Profile.Capabilities.Ansi = false;
+            return work(() => { });
         }
 
         return AnsiConsole.Progress().Start(context =>
         {
             ProgressTask task = context.AddTask("Scoring", maxValue: rows);
-            return work(done => task.Value = done);
+            return work(() => task.Increment(1));
         });
     }
 
     public static void Print(QaicTransformer transformer, TimeSpan fit, Scores scores, Latencies single, bool passed)
     {
-        Table table = new Table().Border(TableBorder.Rounded).Title("digits_cnn").HideHeaders().AddColumn("").AddColumn("");
+        Table table = new Table().Border(TableBorder.Rounded).HideHeaders().AddColumn("").AddColumn("");
         void Row(string name, FormattableString value) => table.AddRow(name, Markup.Escape(value.ToString(CultureInfo.InvariantCulture)));
+        Row("model", $"digits_cnn");
         Row("platform", $"{transformer.Session.Platform.Name}");
         Row("input, output", $"{string.Join("; ", transformer.Session.Inputs)} → {string.Join("; ", transformer.Session.Outputs)}");
         Row("compile and fit", $"{fit.TotalMilliseconds:F0} ms");
-        Row("rows", $"{scores.Rows}");
+        Row("rows", $"{scores.Rows / scores.Passes} test rows, {scores.Passes} passes");
         Row("accuracy", $"{scores.Accuracy:P2} (at least 99.00 %)");
         Row("largest difference", $"{scores.LargestDifference:E1} from the reference logits (at most 1.0E-004)");
         Row("throughput", $"{scores.RowsPerSecond:N0} rows/s, batches of {transformer.Session.BatchSize}");

@@ -8,15 +8,15 @@ internal sealed class Scores
 {
     private int _hits;
 
+    public int Passes { get; private set; } = 1;
+
     public int Rows { get; private set; }
 
     public double LargestDifference { get; private set; }
 
-    public TimeSpan Elapsed { get; set; }
+    public double RowsPerSecond { get; set; }
 
     public double Accuracy => Rows == 0 ? 0 : (double)_hits / Rows;
-
-    public double RowsPerSecond => Rows / Elapsed.TotalSeconds;
 
     public void Add(int label, ReadOnlySpan<float> logits, ReadOnlySpan<float> reference)
     {
@@ -29,9 +29,17 @@ internal sealed class Scores
             LargestDifference = difference <= LargestDifference ? LargestDifference : difference;
         }
     }
+
+    public void Add(Scores other)
+    {
+        Passes += other.Passes;
+        Rows += other.Rows;
+        _hits += other._hits;
+        LargestDifference = other.LargestDifference <= LargestDifference ? LargestDifference : other.LargestDifference;
+    }
 }
 
-/// <summary>Time of single calls.</summary>
+/// <summary>Time of single calls, in microseconds.</summary>
 internal sealed record Latencies(double P50, double P90, double P99)
 {
     /// <summary>Calls <paramref name="call"/> once per item after a warm-up of 50; microseconds, nearest rank.</summary>

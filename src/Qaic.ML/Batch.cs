@@ -2,11 +2,12 @@ using System.Runtime.ExceptionServices;
 
 namespace Qaic.ML;
 
-/// <summary>Rows that one inference scores, from filling its input buffers until they have been read.</summary>
+/// <summary>Rows that one inference scores, from its submission until they have been read.</summary>
 /// <remarks>The owning cursor does everything, except that any thread may <see cref="Complete"/> a batch that runs.</remarks>
 internal sealed class Batch
 {
-    // Empty ─Begin→ Filling ─Submit→ Running ─Complete→ Ready or Failed;  Recycle and Drop make any of them Empty.
+    // Empty ─TrySubmit→ Running ─Complete→ Ready or Failed;  Drop makes any of them Empty.
+    // Parked and unparked under the lock, so that a batch is parked exactly while it runs.
     private readonly Lock _lock = new();
     private readonly SharedSession _shared;
     private readonly OutputColumn[] _outputs;
@@ -31,7 +32,6 @@ internal sealed class Batch
     private enum State
     {
         Empty,
-        Filling,
         Running,
         Ready,
         Failed,
@@ -50,35 +50,42 @@ internal sealed class Batch
     /// <summary>The place among the parked batches; <see cref="SharedSession"/>'s lock guards it.</summary>
     public LinkedListNode<Batch> Node { get; }
 
-    /// <summary>The input buffer to fill.</summary>
-    public Span<byte> Input(int index) => _slot.InputBytes(index);
-
-    public void Begin(Inference slot)
+    /// <summary>Copies the rows into a slot and hands it to the device.</summary>
+    /// <param name="slot">The slot; the batch's from now on, or given back.</param>
+    /// <param name="inputs">Whole input buffers, in the order of the inputs.</param>
+    /// <param name="rows">Rows in them.</param>
+    /// <returns>False if the session has given the slot's device resources up meanwhile: try another.</returns>
+    public bool TrySubmit(Inference slot, byte[][] inputs, int rows)
     {
-        _slot = slot;
-        _state = State.Filling;
-    }
-
-    /// <summary>Hands the rows to the device.</summary>
-    public void Submit(int rows)
-    {
-        Rows = rows;
+        bool submitted = false;
         try
         {
-            _slot.Submit();
-        }
-        catch
-        {
-            Drop();
-            throw;
-        }
+            for (int i = 0; i < inputs.Length; i++)
+            {
+                inputs[i].CopyTo(slot.InputBytes(i));
+            }
 
-        lock (_lock)
-        {
-            _state = State.Running;
-        }
+            lock (_lock)
+            {
+                submitted = slot.TrySubmit();
+                if (submitted)
+                {
+                    _slot = slot;
+                    _state = State.Running;
+                    Rows = rows;
+                    _shared.Park(this);
+                }
+            }
 
-        _shared.Park(this);
+            return submitted;
+        }
+        finally
+        {
+            if (!submitted)
+            {
+                slot.Dispose();
+            }
+        }
     }
 
     /// <summary>Waits for the device, takes the outputs and gives the slot back. A failure is kept for <see cref="ThrowIfFailed"/>.</summary>
@@ -109,9 +116,8 @@ internal sealed class Batch
             }
 
             _slot.Dispose();
+            _shared.Unpark(this);
         }
-
-        _shared.Unpark(this);
     }
 
     public void ThrowIfFailed() => _failure?.Throw();
@@ -121,16 +127,15 @@ internal sealed class Batch
     {
         lock (_lock)
         {
-            if (_state is State.Filling or State.Running)
+            if (_state == State.Running)
             {
                 _slot.Dispose();
+                _shared.Unpark(this);
             }
 
             _state = State.Empty;
             _failure = null;
             Rows = 0;
         }
-
-        _shared.Unpark(this);
     }
 }

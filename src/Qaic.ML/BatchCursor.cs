@@ -21,13 +21,17 @@ internal sealed class BatchCursor : DataViewRowCursor
     private readonly BatchPosition _at = new();
     private readonly int _limit;
 
-    // Filled instead of a slot while the source itself may need slots; see CursorOpening.
-    private readonly byte[][]? _staging;
+    // Rows are gathered here and not in a slot: reading the source runs other people's code, which may itself wait for a slot of this session.
+    private readonly byte[][] _staging;
 
     private readonly Stack<Batch> _idle = new();
     private readonly Queue<Batch> _ahead = new();
     private int _created;
     private Batch? _current;
+
+    // Gathered in _staging, and waiting for a slot.
+    private Batch? _staged;
+    private int _stagedRows;
     private long _position = -1;
     private long _read;
     private bool _hasRow;
@@ -38,7 +42,7 @@ internal sealed class BatchCursor : DataViewRowCursor
     // Comes after the rows before it have been delivered.
     private ExceptionDispatchInfo? _failure;
 
-    public BatchCursor(QaicTransformer transformer, SchemaBinding binding, ColumnSelection selection, DataViewRowCursor source, bool isNested)
+    public BatchCursor(QaicTransformer transformer, SchemaBinding binding, ColumnSelection selection, DataViewRowCursor source)
     {
         _transformer = transformer;
         _shared = transformer.Shared;
@@ -52,7 +56,7 @@ internal sealed class BatchCursor : DataViewRowCursor
         _limit = session.MaxInFlight + 1;
         int rows = binding.RowsPerInference;
         _inputs = [.. binding.Inputs.Select(input => InputColumn.Create(source, input, transformer.NaNPolicy))];
-        _staging = isNested ? [.. session.Inputs.Select(input => new byte[input.ByteLength])] : null;
+        _staging = [.. session.Inputs.Select(input => new byte[input.ByteLength])];
         _getters = new Delegate?[binding.OutputSchema.Count];
         var buffered = new List<BufferedColumn>();
         foreach (DataViewSchema.Column column in selection.PassedThrough)
@@ -187,26 +191,42 @@ internal sealed class BatchCursor : DataViewRowCursor
     {
         try
         {
-            while (!_sourceEnded && (_idle.Count > 0 || _created < _limit) && TryFillBatch())
+            while ((_staged is not null || TryStage()) && TrySubmit())
             {
             }
         }
         catch (Exception e)
         {
+            _staged = null;
             Fail(e);
         }
     }
 
-    /// <returns>False if there is no row, or no slot at this moment.</returns>
-    private bool TryFillBatch()
+    /// <returns>False if there is no row, or every batch is in use.</returns>
+    private bool TryStage()
     {
-        if (!_hasRow && !MoveSource())
+        if (_sourceEnded || (_idle.Count == 0 && _created == _limit) || (!_hasRow && !MoveSource()))
         {
             return false;
         }
 
-        Inference slot = default;
-        if (_staging is null)
+        Batch batch = _idle.TryPop(out Batch? idle) ? idle : new Batch(_shared, _outputs, _created++, _binding.RowsPerInference);
+        int rows = Fill(batch);
+        if (rows == 0)
+        {
+            _idle.Push(batch);
+            return false;
+        }
+
+        (_staged, _stagedRows) = (batch, rows);
+        return true;
+    }
+
+    /// <returns>False if there is no slot at this moment.</returns>
+    private bool TrySubmit()
+    {
+        Inference slot;
+        do
         {
             // Waiting for a slot is for those who have nothing to deliver and nothing on the device.
             if (_current is null && _ahead.Count == 0)
@@ -218,32 +238,10 @@ internal sealed class BatchCursor : DataViewRowCursor
                 return false;
             }
         }
+        while (!_staged!.TrySubmit(slot, _staging, _stagedRows));
 
-        Batch batch = _idle.TryPop(out Batch? idle) ? idle : new Batch(_shared, _outputs, _created++, _binding.RowsPerInference);
-        if (_staging is null)
-        {
-            batch.Begin(slot);
-        }
-
-        int rows = Fill(batch);
-        if (rows == 0)
-        {
-            batch.Drop();
-            _idle.Push(batch);
-            return false;
-        }
-
-        if (_staging is not null)
-        {
-            batch.Begin(_shared.Acquire());
-            for (int i = 0; i < _staging.Length; i++)
-            {
-                _staging[i].CopyTo(batch.Input(i));
-            }
-        }
-
-        batch.Submit(rows);
-        _ahead.Enqueue(batch);
+        _ahead.Enqueue(_staged);
+        _staged = null;
         return true;
     }
 
@@ -257,7 +255,7 @@ internal sealed class BatchCursor : DataViewRowCursor
             {
                 foreach (InputColumn input in _inputs)
                 {
-                    input.Load(Buffer(batch, input), rows, _read);
+                    input.Load(_staging[input.Index], rows, _read);
                 }
 
                 foreach (BufferedColumn column in _buffered)
@@ -282,14 +280,12 @@ internal sealed class BatchCursor : DataViewRowCursor
         {
             foreach (InputColumn input in _inputs)
             {
-                input.Pad(Buffer(batch, input), rows);
+                input.Pad(_staging[input.Index], rows);
             }
         }
 
         return rows;
     }
-
-    private Span<byte> Buffer(Batch batch, InputColumn input) => _staging is null ? batch.Input(input.Index) : _staging[input.Index];
 
     private bool MoveSource()
     {

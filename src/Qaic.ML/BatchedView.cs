@@ -19,11 +19,10 @@ internal sealed class BatchedView(QaicTransformer transformer, SchemaBinding bin
             return new ForwardingCursor(binding.OutputSchema, selection, source.GetRowCursor(selection.SourceColumns, rand));
         }
 
-        using var opening = new CursorOpening(transformer.Shared);
         DataViewRowCursor cursor = source.GetRowCursor(selection.SourceColumns, rand);
         try
         {
-            return new BatchCursor(transformer, binding, selection, cursor, opening.IsNested);
+            return new BatchCursor(transformer, binding, selection, cursor);
         }
         catch
         {
@@ -41,11 +40,10 @@ internal sealed class BatchedView(QaicTransformer transformer, SchemaBinding bin
             return [.. source.GetRowCursorSet(selection.SourceColumns, n, rand).Select(cursor => new ForwardingCursor(binding.OutputSchema, selection, cursor))];
         }
 
-        using var opening = new CursorOpening(transformer.Shared);
         DataViewRowCursor[] cursors = source.GetRowCursorSet(selection.SourceColumns, n, rand);
         try
         {
-            return Array.ConvertAll(cursors, cursor => new BatchCursor(transformer, binding, selection, cursor, opening.IsNested));
+            return Array.ConvertAll(cursors, cursor => new BatchCursor(transformer, binding, selection, cursor));
         }
         catch
         {
@@ -53,31 +51,4 @@ internal sealed class BatchedView(QaicTransformer transformer, SchemaBinding bin
             throw;
         }
     }
-}
-
-/// <summary>Notes, while a cursor is opened, whether its source reads from a model on the same session.</summary>
-/// <remarks>Then reading the source takes slots of the session, and a cursor that fills one meanwhile could starve its own source.</remarks>
-internal sealed class CursorOpening : IDisposable
-{
-    [ThreadStatic]
-    private static CursorOpening? s_innermost;
-
-    private readonly SharedSession _shared;
-    private readonly CursorOpening? _outer;
-
-    public CursorOpening(SharedSession shared)
-    {
-        _shared = shared;
-        _outer = s_innermost;
-        for (CursorOpening? opening = _outer; opening is not null; opening = opening._outer)
-        {
-            opening.IsNested |= opening._shared == shared;
-        }
-
-        s_innermost = this;
-    }
-
-    public bool IsNested { get; private set; }
-
-    public void Dispose() => s_innermost = _outer;
 }

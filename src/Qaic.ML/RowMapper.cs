@@ -33,6 +33,9 @@ internal sealed class ScoredRow : DataViewRow
     private readonly BatchPosition _at = new();
     private readonly InputColumn[] _inputs = [];
     private readonly OutputColumn?[] _outputs;
+
+    // One row and zeros. Not a slot: reading the row beneath runs other people's code, which may itself wait for a slot of this session.
+    private readonly byte[][] _staging = [];
     private long? _scored;
 
     public ScoredRow(QaicTransformer transformer, SchemaBinding binding, ColumnSelection selection, DataViewRow input)
@@ -51,6 +54,7 @@ internal sealed class ScoredRow : DataViewRow
         if (selection.NeedsModel)
         {
             _inputs = [.. binding.Inputs.Select(i => InputColumn.Create(input, i, transformer.NaNPolicy))];
+            _staging = [.. transformer.Session.Inputs.Select(i => new byte[i.ByteLength])];
         }
     }
 
@@ -99,24 +103,39 @@ internal sealed class ScoredRow : DataViewRow
 
         _transformer.ThrowIfDisposed();
         _scored = null;
-        using (Inference slot = _transformer.Shared.Acquire())
+        foreach (InputColumn input in _inputs)
         {
-            foreach (InputColumn input in _inputs)
-            {
-                Span<byte> buffer = slot.InputBytes(input.Index);
-                input.Load(buffer, 0, _input.Position);
-                input.Pad(buffer, 1);
-            }
+            input.Load(_staging[input.Index], 0, _input.Position);
+        }
 
-            slot.Submit();
-            slot.Wait();
-            foreach (OutputColumn? output in _outputs)
-            {
-                output?.Drain(slot, 0, 1);
-            }
+        while (!TryScore())
+        {
         }
 
         _at.MoveTo(0, 0);
         _scored = _input.Position;
+    }
+
+    /// <returns>False if the session has given the slot's device resources up meanwhile.</returns>
+    private bool TryScore()
+    {
+        using Inference slot = _transformer.Shared.Acquire();
+        for (int i = 0; i < _staging.Length; i++)
+        {
+            _staging[i].CopyTo(slot.InputBytes(i));
+        }
+
+        if (!slot.TrySubmit())
+        {
+            return false;
+        }
+
+        slot.Wait();
+        foreach (OutputColumn? output in _outputs)
+        {
+            output?.Drain(slot, 0, 1);
+        }
+
+        return true;
     }
 }

@@ -4,7 +4,7 @@ namespace Qaic.ML;
 /// <remarks>
 /// Thread-safe. The device's resources go back with the last transformer; the compiled program stays for the next fit.
 /// A cursor that is not being read keeps batches in flight, and so keeps slots that another reader may be waiting for, on the same thread even. So a
-/// submitted batch is parked here: whoever finds no slot completes the parked batches, which frees theirs, and then waits its turn.
+/// submitted batch is parked here: whoever finds no slot completes parked batches, the oldest first, until one is free, and else waits its turn.
 /// </remarks>
 internal sealed class SharedSession
 {
@@ -63,7 +63,7 @@ internal sealed class SharedSession
     /// <summary>Takes a slot if one is free at once.</summary>
     public bool TryAcquire(out Inference slot) => Session.TryRent(out slot) && Referenced(slot);
 
-    /// <summary>Takes a slot. The caller must not hold one that it is filling.</summary>
+    /// <summary>Takes a slot, and waits for one if need be. The caller must hold none.</summary>
     public Inference Acquire()
     {
         if (!Session.TryRent(out Inference slot))
@@ -72,8 +72,13 @@ internal sealed class SharedSession
             Interlocked.Increment(ref _waiting);
             try
             {
-                CompleteParked();
-                slot = Session.Rent();
+                bool rented = false;
+                while (!rented && CompleteOldest())
+                {
+                    rented = Session.TryRent(out slot);
+                }
+
+                slot = rented ? slot : Session.Rent();
             }
             finally
             {
@@ -129,18 +134,16 @@ internal sealed class SharedSession
 
     private FileStream Open() => new(Session.QpcPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
 
-    private void CompleteParked()
+    private bool CompleteOldest()
     {
-        Batch[] parked;
+        Batch? oldest;
         lock (_lock)
         {
-            parked = [.. _parked];
+            oldest = _parked.First?.Value;
         }
 
-        foreach (Batch batch in parked)
-        {
-            batch.Complete();
-        }
+        oldest?.Complete();
+        return oldest is not null;
     }
 
     // A slot that was rented after the last reference had gone has set the session up again; undo that.

@@ -55,5 +55,8 @@ internal sealed class TemporaryFile : IDisposable
         }
     }
 
+    /// <summary>Opens the copy for reading from its start.</summary>
+    public FileStream OpenRead() => new(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+
     public void Dispose() => _stream.Dispose();
 }

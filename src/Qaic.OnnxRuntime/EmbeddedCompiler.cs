@@ -143,10 +143,9 @@ public sealed partial class EmbeddedCompiler : ICompiler
     // Loads the model with the settings it will run with: what cannot run is found out now, and ONNX Runtime works out the outputs.
     private static (IReadOnlyList<OrtTensor> Inputs, IReadOnlyList<OrtTensor> Outputs) Infer(OnnxModel model, WeightSegment weights, ILogger logger, CancellationToken cancellationToken)
     {
-        (byte[] bytes, IReadOnlyList<MemoryFile> files) = weights.InPlace(model);
         try
         {
-            using var session = new OrtSession(bytes, files, 0, logger, cancellationToken);
+            using var session = new OrtSession(model.ToBytes(), weights.InMemory(), 0, logger, cancellationToken);
             foreach ((OrtTensor tensor, string what) in session.Inputs.Select(t => (t, "Input")).Concat(session.Outputs.Select(t => (t, "Output"))))
             {
                 if (tensor.Kind != OnnxValueType.ONNX_TYPE_TENSOR)
@@ -163,7 +162,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
                 {
                     throw new CompilationException(
                         $"{what} '{tensor.Name}' of '{model.Source}' has the shape [{string.Join(", ", tensor.Shape.Select(d => d < 0 ? "?" : d.ToString(CultureInfo.InvariantCulture)))}] with all inputs fixed, "
-                        + "so its size depends on the data; a card's buffers have fixed sizes. Leave the output out, or pad it to a fixed size in the model.");
+                        + "so its size is not known before the model runs; a card's buffers have fixed sizes. Leave the output out or pad it to a fixed size in the model; if it always has the same shape, declare that.");
                 }
             }
 

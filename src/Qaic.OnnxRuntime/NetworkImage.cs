@@ -3,14 +3,15 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Compilation;
+using Qaic.OnnxRuntime.Onnx;
 using Qaic.Qpc;
 
 namespace Qaic.OnnxRuntime;
 
 /// <summary>What the embedded compiler puts into a QPC for the engine: an ONNX model, its weights, and checksums of both.</summary>
 /// <param name="Model">The ONNX model; its large initializers refer to the weights.</param>
-/// <param name="Files">The weights, in the QPC's memory.</param>
-internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryFile> Files)
+/// <param name="Weights">The weights, in the QPC's memory.</param>
+internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryWeight> Weights)
 {
     /// <summary>Name of the model's section in <c>network.elf</c>.</summary>
     public const string ModelSection = "onnx";
@@ -60,11 +61,21 @@ internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryFile> File
 
         Check("model", BinaryPrimitives.ReadUInt32LittleEndian(checksums), Checksum.Append(0, model), elf.FileOffset);
         long length = BinaryPrimitives.ReadInt64LittleEndian(checksums[8..]);
-        MemoryFile? weights = Weights(qpc, length, BinaryPrimitives.ReadUInt32LittleEndian(checksums[4..]));
-        return new NetworkImage(model.ToArray(), weights is { } file ? [file] : []);
+        nint address = Constants(qpc, length, BinaryPrimitives.ReadUInt32LittleEndian(checksums[4..]));
+        byte[] bytes = model.ToArray();
+        try
+        {
+            return new NetworkImage(bytes, WeightSegment.Find(OnnxModel.Parse(bytes, NetworkElf.SegmentName), address, length));
+        }
+        catch (CompilationException e)
+        {
+            // The checksum is right, so this is not damage that happened by chance.
+            throw new QpcFormatException($"The network's model cannot be read: {e.Message}", elf.FileOffset);
+        }
     }
 
-    private static unsafe MemoryFile? Weights(QpcFile qpc, long length, uint expected)
+    // Address of the weights; 0 if there are none.
+    private static unsafe nint Constants(QpcFile qpc, long length, uint expected)
     {
         QpcSegment? constants = qpc.TryGetSegment(WeightSegment.SegmentName, out QpcSegment? found) ? found : null;
         if ((constants?.Length ?? 0) != length)
@@ -74,7 +85,7 @@ internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryFile> File
 
         if (constants is null || length == 0)
         {
-            return null;
+            return 0;
         }
 
         uint actual = 0;
@@ -86,7 +97,7 @@ internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryFile> File
         Check("weights", expected, actual, constants.FileOffset);
 
         // A container's memory is unmanaged and in one piece, so the first byte's address reaches all of them.
-        return new MemoryFile(WeightSegment.SegmentName, (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(constants.Slice(0, 1))), length);
+        return (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(constants.Slice(0, 1)));
     }
 
     private static void Check(string what, uint expected, uint actual, long offset)

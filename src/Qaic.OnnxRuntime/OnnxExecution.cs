@@ -13,6 +13,9 @@ internal sealed class OnnxExecution : ISimulatedExecution
     private readonly RunOptions _options = new();
     private readonly List<OrtValue> _values = [];
 
+    // Outputs that are inputs under the same name: ONNX Runtime hands such an input on instead of writing it anywhere.
+    private readonly List<(nint From, nint To, long Length)> _copies = [];
+
     // Guards the options against a Terminate that comes while they are released.
     private readonly Lock _lock = new();
     private bool _isTerminated;
@@ -40,6 +43,13 @@ internal sealed class OnnxExecution : ISimulatedExecution
                 else
                 {
                     _binding.BindOutput(tensor.Name, value);
+                    for (int input = 0; input < session.Inputs.Count; input++)
+                    {
+                        if (session.Inputs[input].Name == tensor.Name)
+                        {
+                            _copies.Add((tensors[input].Address, tensors[i].Address, tensor.ByteLength));
+                        }
+                    }
                 }
             }
         }
@@ -59,6 +69,14 @@ internal sealed class OnnxExecution : ISimulatedExecution
             if (!Volatile.Read(ref _isTerminated))
             {
                 _session.RunWithBinding(_options, _binding);
+                foreach ((nint from, nint to, long length) in _copies)
+                {
+                    unsafe
+                    {
+                        Buffer.MemoryCopy((void*)from, (void*)to, length, length);
+                    }
+                }
+
                 return;
             }
         }

@@ -31,7 +31,7 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
         OrtSession session;
         try
         {
-            session = new OrtSession(image.Model, image.Files, largest, logger, CancellationToken.None);
+            session = new OrtSession(image.Model, image.Weights, largest, logger, CancellationToken.None);
         }
         catch (OnnxRuntimeException e)
         {

@@ -3,76 +3,97 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Qaic.OnnxRuntime;
 
-/// <summary>A file that ONNX Runtime finds in memory instead of on the disk.</summary>
-/// <param name="Name">Location that the model's tensors refer to.</param>
+/// <summary>A weight in memory that a model refers to.</summary>
+/// <param name="Name">Name of the initializer; its data is external in the model.</param>
+/// <param name="DataType">ONNX's number of the element type.</param>
+/// <param name="Dims">Dimensions, outermost first.</param>
 /// <param name="Address">First byte; stays valid as long as the session.</param>
 /// <param name="Length">Bytes.</param>
-internal readonly record struct MemoryFile(string Name, nint Address, long Length);
+internal sealed record MemoryWeight(string Name, int DataType, long[] Dims, nint Address, long Length);
 
-/// <summary>The one function of ONNX Runtime's C interface that its .NET package leaves out.</summary>
+/// <summary>The one function of ONNX Runtime's C interface that its .NET package leaves out, and what it needs: AddExternalInitializers.</summary>
 /// <remarks>
-/// Without it weights would have to be copied back into the model's bytes, which then end at 2 GiB, are parsed with them, and cost twice the memory at load.
-/// The table only ever grows, so a position in it is a contract: AddExternalInitializersFromFilesInMemory, onnxruntime_c_api.h, is the last of version 18.
+/// Without it weights would have to be copied back into the model's bytes, which then end at 2 GiB, are parsed with them, and cost a multiple of the memory at load.
+/// The table of functions only ever grows (onnxruntime_c_api.h), so a position in it is a contract.
 /// </remarks>
 internal static unsafe class OrtNative
 {
-    private const uint ApiVersion = 18;
-    private const int GetErrorMessageSlot = 2;
-    private const int ReleaseStatusSlot = 93;
-    private const int AddFilesSlot = 279;
+    private const uint ApiVersion = 16;
+    private const int GetErrorMessage = 2;
+    private const int CreateTensorWithDataAsOrtValue = 49;
+    private const int CreateCpuMemoryInfo = 69;
+    private const int ReleaseStatus = 93;
+    private const int ReleaseMemoryInfo = 94;
+    private const int ReleaseValue = 96;
+    private const int AddExternalInitializers = 210;
+
+    // OrtDeviceAllocator, OrtMemTypeDefault.
+    private const int DeviceAllocator = 0;
+    private const int DefaultMemory = 0;
 
     private static readonly Lazy<nint> s_api = new(Open);
 
-    /// <summary>Makes a session take external weights from memory.</summary>
+    /// <summary>Makes a session take weights from memory. ONNX Runtime keeps one copy of its own.</summary>
     /// <exception cref="InvalidOperationException">ONNX Runtime refused.</exception>
-    public static void AddFiles(SessionOptions options, IReadOnlyList<MemoryFile> files)
+    public static void AddWeights(SessionOptions options, IReadOnlyList<MemoryWeight> weights)
     {
-        if (files.Count == 0)
+        if (weights.Count == 0)
         {
             return;
         }
 
-        nint* table = (nint*)s_api.Value;
-        nint[] names = new nint[files.Count];
-        nint[] addresses = [.. files.Select(f => f.Address)];
-        nuint[] lengths = [.. files.Select(f => (nuint)f.Length)];
+        nint* api = (nint*)s_api.Value;
+        nint[] names = new nint[weights.Count];
+        nint[] values = new nint[weights.Count];
+        nint memory;
+        Check(api, ((delegate* unmanaged[Stdcall]<int, int, nint*, nint>)api[CreateCpuMemoryInfo])(DeviceAllocator, DefaultMemory, &memory));
         try
         {
             for (int i = 0; i < names.Length; i++)
             {
-                // ORTCHAR_T, the character of paths: UTF-16 on Windows, UTF-8 elsewhere.
-                names[i] = OperatingSystem.IsWindows() ? Marshal.StringToHGlobalUni(files[i].Name) : Marshal.StringToCoTaskMemUTF8(files[i].Name);
+                MemoryWeight weight = weights[i];
+                names[i] = Marshal.StringToCoTaskMemUTF8(weight.Name);
+                fixed (nint* value = &values[i])
+                fixed (long* dims = weight.Dims)
+                {
+                    Check(api, ((delegate* unmanaged[Stdcall]<nint, nint, nuint, long*, nuint, int, nint*, nint>)api[CreateTensorWithDataAsOrtValue])(
+                        memory, weight.Address, (nuint)weight.Length, dims, (nuint)weight.Dims.Length, weight.DataType, value));
+                }
             }
 
-            nint status;
-            fixed (nint* name = names, address = addresses)
-            fixed (nuint* length = lengths)
+            fixed (nint* name = names, value = values)
             {
-                status = ((delegate* unmanaged[Stdcall]<nint, nint*, nint*, nuint*, nuint, nint>)table[AddFilesSlot])(options.DangerousGetHandle(), name, address, length, (nuint)names.Length);
+                Check(api, ((delegate* unmanaged[Stdcall]<nint, nint*, nint*, nuint, nint>)api[AddExternalInitializers])(options.DangerousGetHandle(), name, value, (nuint)names.Length));
             }
 
             GC.KeepAlive(options);
-            if (status != 0)
-            {
-                string message = Marshal.PtrToStringUTF8(((delegate* unmanaged[Stdcall]<nint, nint>)table[GetErrorMessageSlot])(status)) ?? "";
-                ((delegate* unmanaged[Stdcall]<nint, void>)table[ReleaseStatusSlot])(status);
-                throw new InvalidOperationException($"ONNX Runtime does not take weights from memory: {message}");
-            }
         }
         finally
         {
-            foreach (nint name in names)
+            // The options keep values of their own, which share the memory.
+            for (int i = 0; i < names.Length; i++)
             {
-                if (OperatingSystem.IsWindows())
+                Marshal.FreeCoTaskMem(names[i]);
+                if (values[i] != 0)
                 {
-                    Marshal.FreeHGlobal(name);
-                }
-                else
-                {
-                    Marshal.FreeCoTaskMem(name);
+                    ((delegate* unmanaged[Stdcall]<nint, void>)api[ReleaseValue])(values[i]);
                 }
             }
+
+            ((delegate* unmanaged[Stdcall]<nint, void>)api[ReleaseMemoryInfo])(memory);
         }
+    }
+
+    private static void Check(nint* api, nint status)
+    {
+        if (status == 0)
+        {
+            return;
+        }
+
+        string message = Marshal.PtrToStringUTF8(((delegate* unmanaged[Stdcall]<nint, nint>)api[GetErrorMessage])(status)) ?? "";
+        ((delegate* unmanaged[Stdcall]<nint, void>)api[ReleaseStatus])(status);
+        throw new InvalidOperationException($"ONNX Runtime does not take the weights from memory: {message}");
     }
 
     private static nint Open()
@@ -81,6 +102,6 @@ internal static unsafe class OrtNative
         nint library = NativeLibrary.Load("onnxruntime", typeof(InferenceSession).Assembly, null);
         nint* api = (nint*)((delegate* unmanaged[Stdcall]<nint*>)NativeLibrary.GetExport(library, "OrtGetApiBase"))();
         nint table = ((delegate* unmanaged[Stdcall]<uint, nint>)api[0])(ApiVersion);
-        return table != 0 ? table : throw new NotSupportedException("This ONNX Runtime is older than 1.18, the first that takes weights from memory. Use the version that this package asks for.");
+        return table != 0 ? table : throw new NotSupportedException($"This ONNX Runtime does not know version {ApiVersion} of its interface. Use the version that this package asks for.");
     }
 }

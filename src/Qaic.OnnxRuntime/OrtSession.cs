@@ -28,13 +28,13 @@ internal sealed class OrtSession : IDisposable
     private readonly IDisposable _log;
 
     /// <param name="model">The ONNX model.</param>
-    /// <param name="files">Weights that the model refers to. Their memory must outlive the session.</param>
+    /// <param name="weights">Weights that the model refers to. Their memory must outlive the session.</param>
     /// <param name="largestBuffer">Bytes of the largest tensor that is known.</param>
     /// <param name="logger">Receives ONNX Runtime's messages.</param>
     /// <param name="cancellationToken">Ends the loading.</param>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses the model.</exception>
     /// <exception cref="OperationCanceledException">The loading was cancelled.</exception>
-    public OrtSession(byte[] model, IReadOnlyList<MemoryFile> files, long largestBuffer, ILogger logger, CancellationToken cancellationToken)
+    public OrtSession(byte[] model, IReadOnlyList<MemoryWeight> weights, long largestBuffer, ILogger logger, CancellationToken cancellationToken)
     {
         // Decides where messages go, so it comes before any other use of ONNX Runtime.
         _ = OrtEnvironment.Version;
@@ -52,7 +52,7 @@ internal sealed class OrtSession : IDisposable
         {
             _options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
             _options.AddSessionConfigEntry("session.inter_op.allow_spinning", "0");
-            OrtNative.AddFiles(_options, files);
+            OrtNative.AddWeights(_options, weights);
             using (cancellationToken.Register(static o => ((SessionOptions)o!).SetLoadCancellationFlag(true), _options))
             {
                 Session = new InferenceSession(model, _options);

@@ -53,7 +53,19 @@ public readonly struct Inference : IDisposable, IEquatable<Inference>
     /// <summary>Hands the buffers to the device, which owns them until <see cref="Wait"/> returns.</summary>
     /// <exception cref="InvalidOperationException">It is running already, the session was reset, or the slot was given back.</exception>
     /// <exception cref="QaicException">The device refused.</exception>
-    public void Submit() => Slot.Submit(_version);
+    public void Submit()
+    {
+        if (!TrySubmit())
+        {
+            throw new InvalidOperationException("The session gave this slot's device resources back (Reset, Dispose, or a device failure elsewhere). Dispose it and rent another.");
+        }
+    }
+
+    /// <summary>As <see cref="Submit"/>, unless the session has given up the slot's device resources meanwhile: because of Reset, Dispose, or a device failure elsewhere.</summary>
+    /// <returns>False in that case. Nothing was submitted; dispose this inference, rent another and fill that.</returns>
+    /// <exception cref="InvalidOperationException">It is running already, or the slot was given back.</exception>
+    /// <exception cref="QaicException">The device refused.</exception>
+    public bool TrySubmit() => Slot.TrySubmit(_version);
 
     /// <summary>Waits for the device.</summary>
     /// <exception cref="InvalidOperationException">Nothing was submitted, or the slot was given back.</exception>

@@ -12,7 +12,7 @@ namespace Qaic;
 /// <remarks>
 /// <para>Thread-safe. Up to <see cref="MaxInFlight"/> inferences (activations × set size) are in flight; further callers wait, first in first out.
 /// Owns the device resources it activates; dispose it to give the cores back.</para>
-/// <para>When the device fails, every inference in flight fails with a <see cref="QaicException"/>, and the next call loads the network again.</para>
+/// <para>When an inference fails, its caller gets a <see cref="QaicException"/>, and so may the callers of others in flight; the next call loads the network again.</para>
 /// </remarks>
 public sealed class Session : IDisposable, IAsyncDisposable
 {
@@ -20,6 +20,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
     private readonly TemporaryDirectory? _compiled;
+    private readonly (long Length, DateTime Written) _qpcStamp;
     private volatile InferenceSet? _set;
     private volatile bool _disposed;
 
@@ -42,7 +43,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         Platform = platform ?? Platform.Select(Options.Backend, _logger);
         if (Path.GetExtension(modelPath).Equals(".onnx", StringComparison.OrdinalIgnoreCase))
         {
-            string directory = Options.OutputDirectory ?? (_compiled = new TemporaryDirectory()).Path;
+            string directory = Options.OutputDirectory ?? (_compiled = TemporaryDirectory.Create()).Path;
             try
             {
                 QpcPath = Compile(modelPath, directory);
@@ -60,7 +61,12 @@ public sealed class Session : IDisposable, IAsyncDisposable
 
         try
         {
-            (Inputs, Outputs) = ReadTensors(QpcPath);
+            (Inputs, Outputs, bool isSimulated) = ReadQpc(QpcPath);
+            _qpcStamp = Stamp(QpcPath);
+            if (isSimulated && !Platform.IsSimulated)
+            {
+                Platform = SimulatedInstead(platform);
+            }
         }
         catch
         {
@@ -102,8 +108,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     {
         lock (_lock)
         {
-            _set?.Dispose();
-            _set = null;
+            TakeSet()?.Dispose();
         }
     }
 
@@ -115,11 +120,16 @@ public sealed class Session : IDisposable, IAsyncDisposable
     public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs)
     {
         Check(inputs);
-        using Inference inference = Rent();
-        Fill(inference, inputs);
-        inference.Submit();
-        inference.Wait();
-        return Drain(inference);
+        for (; ; )
+        {
+            using Inference inference = Rent();
+            Fill(inference, inputs);
+            if (inference.TrySubmit())
+            {
+                inference.Wait();
+                return Drain(inference);
+            }
+        }
     }
 
     /// <summary>Runs a network of one input and one output without allocating.</summary>
@@ -133,15 +143,21 @@ public sealed class Session : IDisposable, IAsyncDisposable
         where TOut : unmanaged
     {
         CheckSingle<TIn, TOut>(input.Length, output.Length);
-        using Inference inference = Rent();
-        input.CopyTo(inference.Input<TIn>(0));
-        inference.Submit();
-        inference.Wait();
-        inference.Output<TOut>(0).CopyTo(output);
+        for (; ; )
+        {
+            using Inference inference = Rent();
+            input.CopyTo(inference.Input<TIn>(0));
+            if (inference.TrySubmit())
+            {
+                inference.Wait();
+                inference.Output<TOut>(0).CopyTo(output);
+                return;
+            }
+        }
     }
 
     /// <summary>Runs the network once without holding a thread.</summary>
-    /// <param name="inputs">Every input by name, with exactly its element type and shape. Read before the first await.</param>
+    /// <param name="inputs">Every input by name, with exactly its element type and shape. Must not change before the task ends.</param>
     /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
     /// <returns>Every output by name.</returns>
     /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
@@ -154,12 +170,17 @@ public sealed class Session : IDisposable, IAsyncDisposable
 
         async Task<IReadOnlyDictionary<string, Tensor>> Run(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken)
         {
-            using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-            Fill(inference, inputs);
-            inference.Submit();
-            await inference.WaitAsync().ConfigureAwait(false);
-            cancellationToken.ThrowIfCancellationRequested();
-            return Drain(inference);
+            for (; ; )
+            {
+                using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
+                Fill(inference, inputs);
+                if (inference.TrySubmit())
+                {
+                    await inference.WaitAsync().ConfigureAwait(false);
+                    cancellationToken.ThrowIfCancellationRequested();
+                    return Drain(inference);
+                }
+            }
         }
     }
 
@@ -180,12 +201,18 @@ public sealed class Session : IDisposable, IAsyncDisposable
 
         async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken)
         {
-            using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-            input.Span.CopyTo(inference.Input<TIn>(0));
-            inference.Submit();
-            await inference.WaitAsync().ConfigureAwait(false);
-            cancellationToken.ThrowIfCancellationRequested();
-            inference.Output<TOut>(0).CopyTo(output.Span);
+            for (; ; )
+            {
+                using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
+                input.Span.CopyTo(inference.Input<TIn>(0));
+                if (inference.TrySubmit())
+                {
+                    await inference.WaitAsync().ConfigureAwait(false);
+                    cancellationToken.ThrowIfCancellationRequested();
+                    inference.Output<TOut>(0).CopyTo(output.Span);
+                    return;
+                }
+            }
         }
     }
 
@@ -254,8 +281,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
             }
 
             _disposed = true;
-            _set?.Dispose();
-            _set = null;
+            TakeSet()?.Dispose();
         }
 
         _compiled?.Dispose();
@@ -275,19 +301,31 @@ public sealed class Session : IDisposable, IAsyncDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_set is { Failure: not null } failed)
+            if (_set is { Failure: not null })
             {
                 // Its cores are needed again, so it goes before the new one comes.
-                _set = null;
-                failed.Dispose();
+                TakeSet()?.Dispose();
             }
 
             return _set ??= Activate();
         }
     }
 
+    // Out of everybody's sight before it is disposed, which waits for the device: callers then wait for the lock instead of asking a closed set again and again.
+    private InferenceSet? TakeSet()
+    {
+        InferenceSet? set = _set;
+        _set = null;
+        return set;
+    }
+
     private InferenceSet Activate()
     {
+        if (Stamp(QpcPath) != _qpcStamp)
+        {
+            throw new QaicException(QaicError.InvalidCall, $"'{QpcPath}' was changed after the session had been created, so it may hold another network now. Create a new session.");
+        }
+
         var set = new InferenceSet(Platform, QpcPath, Options, _logger);
         if (!SameTensors(set.Inputs, Inputs) || !SameTensors(set.Outputs, Outputs))
         {
@@ -311,14 +349,37 @@ public sealed class Session : IDisposable, IAsyncDisposable
         return qpc;
     }
 
-    private static (IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs) ReadTensors(string path)
+    private static (long Length, DateTime Written) Stamp(string path)
+    {
+        // Of the open file: the path may be a link whose own times mean nothing.
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+        return (file.Length, File.GetLastWriteTimeUtc(file.SafeFileHandle));
+    }
+
+    // A QPC of the embedded compiler holds a model, not code for the card's cores.
+    private Platform SimulatedInstead(Platform? given)
+    {
+        if (given is not null || Options.Backend != QaicBackend.Auto)
+        {
+            throw new QaicException(
+                QaicError.NotSupported,
+                $"'{QpcPath}' was compiled for the simulated card; {Platform.Name} cannot run it. Compile the model with the vendor's compiler, or set Backend to Simulated.");
+        }
+
+        Platform simulated = Platform.Select(QaicBackend.Simulated, _logger);
+        Log.CompiledForSimulator(_logger, QpcPath, Platform.Name, simulated.Name);
+        return simulated;
+    }
+
+    private static (IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs, bool IsSimulated) ReadQpc(string path)
     {
         using var file = QpcFile.Open(path);
         IoDescriptor io = IoDescriptor.FromNetwork(file.ReadNetworkDescriptor());
-        IReadOnlyList<string> booleans = CompilationRecord.Read(file)?.BooleanTensors ?? [];
+        CompilationRecord? record = CompilationRecord.Read(file);
+        IReadOnlyList<string> booleans = record?.BooleanTensors ?? [];
         TensorSpec[] Of(DmaDirection direction) =>
             [.. io.SelectedSet.Bindings.Where(b => b.Direction == direction).Select(b => b.ToTensorSpec()).Select(s => s with { IsBoolean = booleans.Contains(s.Name) })];
-        return (Of(DmaDirection.In), Of(DmaDirection.Out));
+        return (Of(DmaDirection.In), Of(DmaDirection.Out), record is not null);
     }
 
     private static bool SameTensors(IReadOnlyList<TensorSpec> loaded, IReadOnlyList<TensorSpec> declared) =>

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Qaic.Tests.Qpc;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests;
 
@@ -12,7 +12,7 @@ public sealed partial class ArchitectureTests
     [TestMethod]
     public void Layers_only_look_down()
     {
-        var files = s_layers.Select(layer => Path.Combine(QpcData.Repository, "src", "Qaic", layer)).Where(Directory.Exists)
+        var files = s_layers.Select(layer => Path.Combine(Repository.Root, "src", "Qaic", layer)).Where(Directory.Exists)
             .SelectMany(directory => Directory.GetFiles(directory, "*.cs", SearchOption.AllDirectories).Select(file => (Layer: Path.GetFileName(directory), File: file))).ToList();
         Assert.IsGreaterThan(20, files.Count, "the sources were not found");
         Assert.AreEqual("", string.Join('\n', files.SelectMany(f => Upward(f.Layer, File.ReadAllText(f.File)).Select(used => $"{f.File} uses {used}"))));

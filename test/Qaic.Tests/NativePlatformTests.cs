@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.Interop;
 using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests;
 
@@ -157,7 +158,7 @@ public sealed class NativePlatformTests
     public void A_model_cannot_be_compiled_here_and_the_message_says_what_can_be_done()
     {
         ICompiler compiler = Fake("").Platform.Compiler;
-        string model = Path.Combine(TestRoot.Path, "test", "data", "models", "digits_cnn.onnx");
+        string model = Repository.Model("digits_cnn");
         CompilationException e = Assert.ThrowsExactly<CompilationException>(() => compiler.Compile(model, _directory.FullName, new(), NullLogger.Instance, default));
         Assert.Contains("programqpc.bin", e.Message);
         Assert.ThrowsExactly<FileNotFoundException>(() => compiler.Compile(model + "x", _directory.FullName, new(), NullLogger.Instance, default));

@@ -4,6 +4,7 @@ using System.Globalization;
 using Google.Protobuf;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Onnx;
+using Qaic.Qpc;
 
 namespace Qaic.OnnxRuntime.Compilation;
 
@@ -72,23 +73,28 @@ internal sealed class WeightSegment : IDisposable
         }
     }
 
-    /// <summary>The model's bytes with every weight in a file of its own in memory, so that the model can be tried before the segment is written.</summary>
-    public (byte[] Model, IReadOnlyList<MemoryFile> Files) InPlace(OnnxModel model)
+    /// <summary>The weights where they are now, so that the model can be tried before the segment is written.</summary>
+    public IReadOnlyList<MemoryWeight> InMemory() => [.. _weights.Select(w => new MemoryWeight(w.Tensor.Name, w.Tensor.DataType, [.. w.Tensor.Dims], w.Address, w.Length))];
+
+    /// <summary>The weights of a model in a segment that was written for it.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="address">First byte of the segment.</param>
+    /// <param name="length">Bytes of the segment.</param>
+    /// <exception cref="QpcFormatException">A weight is not inside the segment.</exception>
+    public static IReadOnlyList<MemoryWeight> Find(OnnxModel model, nint address, long length)
     {
-        var files = new List<MemoryFile>();
-        foreach (Weight weight in _weights)
+        var weights = new List<MemoryWeight>();
+        foreach (TensorProto tensor in model.Graph.Initializer.Where(t => t.DataLocation == TensorProto.Types.DataLocation.External))
         {
-            files.Add(new MemoryFile($"{SegmentName}.{files.Count}", weight.Address, weight.Length));
-            Refer(weight, files[^1].Name, 0);
+            long? bytes = ByteLength(model, tensor);
+            weights.Add(
+                Entry(tensor, "location") == SegmentName && long.TryParse(Entry(tensor, "offset"), NumberStyles.None, CultureInfo.InvariantCulture, out long offset)
+                && bytes is { } size && offset <= length && size <= length - offset
+                    ? new MemoryWeight(tensor.Name, tensor.DataType, [.. tensor.Dims], (nint)(address + offset), size)
+                    : throw new QpcFormatException($"The network's weight '{tensor.Name}' is not inside segment {SegmentName}", 0));
         }
 
-        byte[] bytes = model.ToBytes();
-        foreach (Weight weight in _weights)
-        {
-            Refer(weight, SegmentName, weight.Offset);
-        }
-
-        return (bytes, files);
+        return weights;
     }
 
     /// <summary>Writes the segment.</summary>
@@ -212,8 +218,7 @@ internal sealed class WeightSegment : IDisposable
     {
         long offset = (Length + Alignment - 1) & ~(long)(Alignment - 1);
         MemoryHandle pin = data.Address == 0 ? data.Memory.Pin() : default;
-        var weight = new Weight(tensor, data.Address == 0 ? (nint)pin.Pointer : data.Address, offset, length, pin);
-        _weights.Add(weight);
+        _weights.Add(new Weight(tensor, data.Address == 0 ? (nint)pin.Pointer : data.Address, offset, length, pin));
         Length = offset + length;
 
         tensor.ClearRawData();
@@ -222,20 +227,17 @@ internal sealed class WeightSegment : IDisposable
         tensor.Int64Data.Clear();
         tensor.DoubleData.Clear();
         tensor.Uint64Data.Clear();
+        tensor.ExternalData.Clear();
         tensor.DataLocation = TensorProto.Types.DataLocation.External;
-        Refer(weight, SegmentName, offset);
-    }
-
-    private static void Refer(Weight weight, string location, long offset)
-    {
-        weight.Tensor.ExternalData.Clear();
-        foreach ((string key, string value) in new[] { ("location", location), ("offset", Number(offset)), ("length", Number(weight.Length)) })
+        foreach ((string key, string value) in new[] { ("location", SegmentName), ("offset", Number(offset)), ("length", Number(length)) })
         {
-            weight.Tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
+            tensor.ExternalData.Add(new StringStringEntryProto { Key = key, Value = value });
         }
     }
 
     private static string Number(long value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private static string? Entry(TensorProto tensor, string key) => tensor.ExternalData.LastOrDefault(e => e.Key == key)?.Value;
 
     /// <summary>One tensor: where its bytes are now, and where they go.</summary>
     internal sealed record Weight(TensorProto Tensor, nint Address, long Offset, long Length, MemoryHandle Pin);

@@ -15,15 +15,28 @@ internal sealed class TemporaryDirectory : IDisposable
         }
     };
 
-    public TemporaryDirectory()
+    private TemporaryDirectory(string path)
     {
-        Path = Directory.CreateTempSubdirectory("qaic-").FullName;
-        s_paths.TryAdd(Path, 0);
+        Path = path;
+        s_paths.TryAdd(path, 0);
     }
 
     ~TemporaryDirectory() => Delete(Path);
 
     public string Path { get; }
+
+    /// <exception cref="IOException">The directory for temporary files is missing, full, or not writable.</exception>
+    public static TemporaryDirectory Create()
+    {
+        try
+        {
+            return new TemporaryDirectory(Directory.CreateTempSubdirectory("qaic-").FullName);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"No temporary directory could be made in '{System.IO.Path.GetTempPath()}'. Set TMPDIR to a directory that can be written to, or the option OutputDirectory (output_dir). {e.Message}", e);
+        }
+    }
 
     public void Dispose()
     {

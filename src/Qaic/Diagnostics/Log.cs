@@ -30,6 +30,9 @@ internal static partial class Log
     [LoggerMessage(EventId = 2006, Level = LogLevel.Warning, Message = "Device {DeviceId}: an inference failed that its owner had given up")]
     public static partial void AbandonedInferenceFailed(ILogger logger, int deviceId, Exception exception);
 
+    [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "{Qpc} was compiled for the simulated card, so it does not run on {Card} but on {Platform}")]
+    public static partial void CompiledForSimulator(ILogger logger, string qpc, string card, string platform);
+
     [LoggerMessage(EventId = 3001, Level = LogLevel.Information, Message = "Compiled {Model} with {Compiler} {Version} into {Qpc} in {Elapsed}")]
     public static partial void Compiled(ILogger logger, string model, string compiler, string version, string qpc, TimeSpan elapsed);
 }

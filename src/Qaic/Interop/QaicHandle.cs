@@ -9,6 +9,7 @@ internal sealed unsafe class QaicHandle : SafeHandle
 
     private readonly delegate* unmanaged[Cdecl]<nint, QStatus> _release;
     private readonly QaicHandle? _parent;
+    private readonly SafeHandle? _memory;
     private readonly string _kind;
 
     /// <summary>Takes ownership of <paramref name="raw"/>.</summary>
@@ -16,7 +17,8 @@ internal sealed unsafe class QaicHandle : SafeHandle
     /// <param name="raw">The library's pointer; not null.</param>
     /// <param name="release">The library's release function for this kind.</param>
     /// <param name="parent">The object that must outlive this one.</param>
-    public QaicHandle(string kind, nint raw, delegate* unmanaged[Cdecl]<nint, QStatus> release, QaicHandle? parent)
+    /// <param name="memory">Host memory that the device reads and writes as long as this object is alive.</param>
+    public QaicHandle(string kind, nint raw, delegate* unmanaged[Cdecl]<nint, QStatus> release, QaicHandle? parent, SafeHandle? memory = null)
         : base(0, ownsHandle: true)
     {
         _kind = kind;
@@ -26,6 +28,13 @@ internal sealed unsafe class QaicHandle : SafeHandle
             bool added = false;
             parent.DangerousAddRef(ref added);
             _parent = parent;
+        }
+
+        if (memory is not null)
+        {
+            bool added = false;
+            memory.DangerousAddRef(ref added);
+            _memory = memory;
         }
 
         SetHandle(raw);
@@ -55,6 +64,12 @@ internal sealed unsafe class QaicHandle : SafeHandle
     {
         QStatus status = _release(handle);
         Interlocked.Decrement(ref s_live);
+        if (status == QStatus.Success)
+        {
+            // Else the device may still write to it, and memory that is never freed is the lesser evil.
+            _memory?.DangerousRelease();
+        }
+
         _parent?.DangerousRelease();
         return status == QStatus.Success;
     }

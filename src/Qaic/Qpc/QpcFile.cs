@@ -87,7 +87,7 @@ public sealed unsafe class QpcFile : IDisposable
             throw new FileNotFoundException($"There is no QPC at '{file}'. Expected a QPC file, or a directory that holds {FileName}.", file);
         }
 
-        using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        using var stream = new FileStream(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         long length = stream.Length;
         if (length < HeaderSize)
         {

@@ -2,24 +2,24 @@ using System.Collections.Concurrent;
 
 namespace Qaic.Runtime;
 
-/// <summary>A thread that waits for one activation's inferences on behalf of asynchronous callers, in the order of their submission.</summary>
+/// <summary>A thread that waits for one activation's inferences on behalf of asynchronous callers, in the order in which they asked.</summary>
 /// <remarks>The library's own events would do without it, but their numbers are unknown. The thread starts with the first asynchronous wait.</remarks>
 internal sealed class CompletionWaiter(string name) : IDisposable
 {
-    private readonly ConcurrentQueue<InferenceSlot> _slots = new();
+    private readonly ConcurrentQueue<(InferenceSlot Slot, int Version)> _slots = new();
     private readonly SemaphoreSlim _added = new(0);
     private readonly Lock _start = new();
     private Thread? _thread;
     private volatile bool _stopping;
 
-    public void Add(InferenceSlot slot)
+    public void Add(InferenceSlot slot, int version)
     {
         if (_thread is null)
         {
             Start();
         }
 
-        _slots.Enqueue(slot);
+        _slots.Enqueue((slot, version));
         _added.Release();
     }
 
@@ -50,9 +50,9 @@ internal sealed class CompletionWaiter(string name) : IDisposable
         for (; ; )
         {
             _added.Wait();
-            if (_slots.TryDequeue(out InferenceSlot? slot))
+            if (_slots.TryDequeue(out (InferenceSlot Slot, int Version) waiting))
             {
-                slot.CompleteAsync();
+                waiting.Slot.CompleteAsync(waiting.Version);
             }
             else if (_stopping)
             {

@@ -16,6 +16,7 @@ internal sealed class InferenceSet : IDisposable
     private readonly Stack<IDisposable> _owned = new();
     private readonly string _network;
     private bool _closed;
+    private int _failureReported;
 
     /// <exception cref="QaicException">The device is missing, busy, or has not enough cores or memory; nothing stays behind.</exception>
     public InferenceSet(Platform platform, string qpcPath, QaicOptions options, ILogger logger)
@@ -133,23 +134,29 @@ internal sealed class InferenceSet : IDisposable
     /// <summary>Stops leasing after a device failure: waiters are sent away, to come back when the network has been loaded again.</summary>
     public void Fault(QaicException failure)
     {
-        if (failure.Error is QaicError.DeviceBusy)
-        {
-            return;
-        }
-
         lock (_lock)
         {
-            if (Failure is not null)
-            {
-                return;
-            }
-
-            Failure = failure;
+            Failure ??= failure;
         }
 
-        Log.ActivationLost(Logger, DeviceId, failure);
         SendAway();
+    }
+
+    /// <summary>Logs the failure, once. Called with no lock held: a logger is somebody else's code.</summary>
+    public void ReportFailure()
+    {
+        if (Failure is { } failure && Interlocked.Exchange(ref _failureReported, 1) == 0)
+        {
+            try
+            {
+                Log.ActivationLost(Logger, DeviceId, failure);
+            }
+            catch (Exception e)
+            {
+                // The failure itself is on its way to its owner, and a broken logger must not take its place.
+                Console.Error.WriteLine($"A logger failed while it received the message that an inference failed on device {DeviceId}: {e}");
+            }
+        }
     }
 
     /// <summary>Stops leasing, waits for the device, and gives everything back.</summary>
@@ -167,6 +174,7 @@ internal sealed class InferenceSet : IDisposable
 
         SendAway();
         TearDown();
+        ReportFailure();
         Log.Released(Logger, _network, DeviceId);
     }
 

@@ -15,11 +15,14 @@ internal sealed class InferenceSlot : IValueTaskSource
     private readonly QaicExecObj _exec;
     private readonly DeviceBuffers _buffers;
     private State _state;
-    private Exception? _failure;
+    private QaicException? _failure;
     private bool _closed;
 
     // Advances at every rent and return, so that an Inference kept too long is recognised.
     private int _version;
+
+    // Whether an asynchronous wait of this rental has not been answered yet.
+    private bool _isAwaited;
 
     private ManualResetValueTaskSourceCore<bool> _completion = new() { RunContinuationsAsynchronously = true };
 
@@ -70,16 +73,23 @@ internal sealed class InferenceSlot : IValueTaskSource
                 }
             }
 
+            if (_isAwaited)
+            {
+                // Nobody may wait for ever, not even on a rental that is over.
+                _isAwaited = false;
+                _completion.SetException(GivenBack());
+            }
+
             _state = State.Free;
             _failure = null;
             _version++;
             if (_closed)
             {
                 _buffers.Dispose();
-                return;
             }
         }
 
+        _set.ReportFailure();
         _set.Return(this);
     }
 
@@ -121,40 +131,54 @@ internal sealed class InferenceSlot : IValueTaskSource
         return Holds<T>(_set.Outputs[index]) ? MemoryMarshal.Cast<byte, T>(bytes) : throw WrongType<T>(_set.Outputs[index], "Output");
     }
 
-    public void Submit(int version)
+    /// <returns>False if the set has given the execution object back.</returns>
+    public bool TrySubmit(int version)
     {
-        lock (_lock)
+        try
         {
-            Check(version);
-            if (_state == State.Running)
+            lock (_lock)
             {
-                throw new InvalidOperationException("The inference was submitted already; wait for it first.");
-            }
+                Check(version);
+                if (_state == State.Running)
+                {
+                    throw new InvalidOperationException("The inference was submitted already; wait for it first.");
+                }
 
-            if (_closed)
-            {
-                throw new InvalidOperationException("The session gave this slot's device resources back (Reset, Dispose or a device failure). Return it and rent another.");
-            }
+                if (_closed)
+                {
+                    return false;
+                }
 
-            _failure = null;
-            try
-            {
-                _exec.Submit();
-            }
-            catch (QaicException e)
-            {
-                _state = State.Failed;
-                _failure = e;
-                _set.Fault(e);
-                throw;
-            }
+                _failure = null;
+                try
+                {
+                    _exec.Submit();
+                }
+                catch (QaicException e)
+                {
+                    _state = State.Failed;
+                    _failure = e;
+                    if (e.Error is not QaicError.DeviceBusy)
+                    {
+                        _set.Fault(e);
+                    }
 
-            _state = State.Running;
+                    throw;
+                }
+
+                _state = State.Running;
+                return true;
+            }
+        }
+        finally
+        {
+            _set.ReportFailure();
         }
     }
 
     public void Wait(int version)
     {
+        QaicException? failure;
         lock (_lock)
         {
             Check(version);
@@ -167,11 +191,13 @@ internal sealed class InferenceSlot : IValueTaskSource
                     break;
             }
 
-            if (_failure is not null)
-            {
-                // A new exception each time, so that stack traces of several waiters do not run together.
-                throw Rethrowable(_failure);
-            }
+            failure = _failure;
+        }
+
+        _set.ReportFailure();
+        if (failure is not null)
+        {
+            throw Rethrowable(failure);
         }
     }
 
@@ -186,34 +212,46 @@ internal sealed class InferenceSlot : IValueTaskSource
                 return ValueTask.CompletedTask;
             }
 
+            if (_isAwaited)
+            {
+                throw new InvalidOperationException("The inference is being waited for already.");
+            }
+
+            _isAwaited = true;
             _completion.Reset();
-            Waiter.Add(this);
+            Waiter.Add(this, version);
             return new ValueTask(this, _completion.Version);
         }
     }
 
-    /// <summary>Completes an asynchronous wait. Called on the waiter's thread.</summary>
-    public void CompleteAsync()
+    /// <summary>Completes an asynchronous wait, unless that rental is over or was answered. Called on the waiter's thread.</summary>
+    public void CompleteAsync(int version)
     {
-        Exception? failure;
         lock (_lock)
         {
+            if (version != _version || !_isAwaited)
+            {
+                return;
+            }
+
             if (_state == State.Running)
             {
                 Complete();
             }
 
-            failure = _failure;
+            // Continuations run elsewhere, so the lock is not held for them.
+            _isAwaited = false;
+            if (_failure is null)
+            {
+                _completion.SetResult(true);
+            }
+            else
+            {
+                _completion.SetException(Rethrowable(_failure));
+            }
         }
 
-        if (failure is null)
-        {
-            _completion.SetResult(true);
-        }
-        else
-        {
-            _completion.SetException(Rethrowable(failure));
-        }
+        _set.ReportFailure();
     }
 
     /// <summary>Waits for the device if it owns the buffers, and gives the execution object back. The buffers stay until the owner returns them.</summary>
@@ -268,15 +306,17 @@ internal sealed class InferenceSlot : IValueTaskSource
     {
         if (version != _version)
         {
-            throw new InvalidOperationException("This inference was given back to its session; rent another.");
+            throw GivenBack();
         }
     }
+
+    private static InvalidOperationException GivenBack() => new("This inference was given back to its session; rent another.");
 
     private static bool Holds<T>(TensorSpec spec) where T : unmanaged => spec.ElementType.Holds<T>();
 
     private static ArgumentException WrongType<T>(TensorSpec spec, string what) =>
         new($"{what} '{spec.Name}' holds {spec.ElementType} ({spec.ElementType.ClrType().Name}), not {typeof(T).Name}.", nameof(T));
 
-    private static Exception Rethrowable(Exception failure) =>
-        failure is QaicException e ? new QaicException(e.Error, e.Message, e.HResult, e) : failure;
+    // A new exception each time, so that stack traces of several waiters do not run together.
+    private static QaicException Rethrowable(QaicException failure) => new(failure.Error, failure.Message, failure.HResult, failure);
 }

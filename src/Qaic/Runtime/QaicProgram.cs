@@ -88,6 +88,7 @@ internal sealed unsafe class QaicProgram : IDisposable
 
     private void Remark(string function, QStatus status)
     {
+        NativeLog.ForgetLastError();
         if (status != QStatus.Success)
         {
             Log.ReleaseFailed(_logger, function, (int)status, status);

@@ -1,14 +1,13 @@
 using System.Text;
 using Qaic.Qpc;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Qpc;
 
 /// <summary>The containers and descriptors under test/data/qpc; its README says what they are.</summary>
 internal static class QpcData
 {
-    public static string Root { get; } = Path.Combine(FindRepository(), "test", "data", "qpc");
-
-    public static string Repository => Path.GetFullPath(Path.Combine(Root, "..", "..", ".."));
+    public static string Root { get; } = Repository.Data("qpc");
 
     public static string Good(string name) => Path.Combine(Root, "good", name + ".qpc");
 
@@ -27,19 +26,6 @@ internal static class QpcData
     public static string Describe(QpcSegment segment) => $"{segment.Name} {segment.Length} {segment.StaticLength} @{segment.FileOffset}";
 
     public static string Text(QpcSegment segment) => Encoding.ASCII.GetString(segment.Span);
-
-    private static string FindRepository()
-    {
-        for (DirectoryInfo? directory = new(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
-        {
-            if (File.Exists(Path.Combine(directory.FullName, "Qaic.ML.sln")))
-            {
-                return directory.FullName;
-            }
-        }
-
-        throw new DirectoryNotFoundException($"No directory above {AppContext.BaseDirectory} holds Qaic.ML.sln; the tests need the repository's test/data.");
-    }
 }
 
 /// <summary>A directory that is gone when the test is over.</summary>

@@ -1,11 +1,12 @@
 using System.Diagnostics;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Support;
 
 /// <summary>The machine's C compiler. Tests that need one are inconclusive where there is none.</summary>
 internal static class CCompiler
 {
-    private static readonly string[] s_strict = ["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror"];
+    private static readonly string[] s_strict = ["-std=c11", "-Wall", "-Wextra", "-Werror"];
     private static readonly Lazy<string?> s_path = new(Find);
 
     /// <summary>Compiles a source of test/Qaic.Tests/Native with warnings as errors.</summary>
@@ -23,7 +24,7 @@ internal static class CCompiler
             return "";
         }
 
-        Run(compiler, [.. s_strict, .. arguments, "-o", output, Path.Combine(TestRoot.Path, "test", "Qaic.Tests", "Native", source)]);
+        Run(compiler, [.. s_strict, .. arguments, "-o", output, Path.Combine(Repository.Root, "test", "Qaic.Tests", "Native", source)]);
         return output;
     }
 
