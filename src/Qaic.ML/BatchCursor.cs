@@ -228,8 +228,8 @@ internal sealed class BatchCursor : DataViewRowCursor
         Inference slot;
         do
         {
-            // Waiting for a slot is for those who have nothing on the device; others deliver that first.
-            if (_ahead.Count == 0)
+            // Waiting for a slot is for those who have nothing to deliver and nothing on the device.
+            if (_current is null && _ahead.Count == 0)
             {
                 slot = _shared.Acquire();
             }
