@@ -80,7 +80,15 @@ public sealed partial class EmbeddedCompiler : ICompiler
             BooleanTensors = [.. inputs.Concat(outputs).Where(t => t.DataType == (int)TensorElementType.Bool).Select(t => t.Name).Distinct()],
         };
 
-        Directory.CreateDirectory(outputDirectory);
+        try
+        {
+            Directory.CreateDirectory(outputDirectory);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The directory '{Path.GetFullPath(outputDirectory)}' for the QPC (OutputDirectory, output_dir) cannot be made: {e.Message}", e);
+        }
+
         string path = Path.Combine(outputDirectory, QpcFile.FileName);
         new QpcWriter()
             .Add(CompilationRecord.SegmentName, record.ToBytes())
@@ -95,6 +103,11 @@ public sealed partial class EmbeddedCompiler : ICompiler
 
     private static void CheckDeclaredTypes(OnnxModel model)
     {
+        if (model.Outputs.GroupBy(o => o.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
+        {
+            throw new CompilationException($"'{model.Source}' lists the output '{twice.Key}' {twice.Count()} times; the card's buffers go by name. List it once.");
+        }
+
         foreach ((OnnxTensor tensor, string what) in model.Inputs.Select(t => (t, "Input")).Concat(model.Outputs.Select(t => (t, "Output"))))
         {
             if (tensor.Kind is not ("tensor" or "unknown"))

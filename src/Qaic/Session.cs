@@ -40,6 +40,11 @@ public sealed class Session : IDisposable, IAsyncDisposable
         ArgumentException.ThrowIfNullOrWhiteSpace(modelPath);
         Options = options ?? QaicOptions.Default;
         Options.Validate();
+        if (Options.OutputDirectory is { } directory && (directory.Length == 0 || File.Exists(directory)))
+        {
+            throw new ArgumentException($"Option OutputDirectory (output_dir) must name a directory, but '{directory}' is {(directory.Length == 0 ? "empty" : "a file")}.", nameof(options));
+        }
+
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<Session>();
         Platform = platform ?? Platform.Select(Options.Backend, _logger);
         if (Path.GetExtension(modelPath).Equals(".onnx", StringComparison.OrdinalIgnoreCase))
@@ -49,10 +54,10 @@ public sealed class Session : IDisposable, IAsyncDisposable
                 Platform = SimulatedInstead(null, modelPath, "is an ONNX model, which only the simulated card has a compiler for here");
             }
 
-            string directory = Options.OutputDirectory ?? (_compiled = TemporaryDirectory.Create()).Path;
+            string target = Options.OutputDirectory ?? (_compiled = TemporaryDirectory.Create()).Path;
             try
             {
-                QpcPath = Compile(modelPath, directory);
+                QpcPath = Compile(modelPath, target);
             }
             catch
             {

@@ -82,7 +82,9 @@ public sealed class Tensor
         long product = 1;
         foreach (int dim in shape)
         {
-            product = dim < 0
+            product = product > int.MaxValue
+                ? throw new ArgumentException($"A tensor of shape [{string.Join(", ", shape)}] has more elements than an array can hold.", nameof(shape))
+                : dim < 0
                 ? throw new ArgumentException($"Dimension {dim} in [{string.Join(", ", shape)}] is negative.", nameof(shape))
                 : checked(product * dim);
         }

@@ -35,6 +35,8 @@ internal static unsafe class DeviceProbe
             unreachable = device.State == DeviceState.Error ? unreachable + 1 : 0;
         }
 
+        // What the library said about a device that is not there explains no later failure.
+        NativeLog.ForgetLastError();
         return devices;
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Qaic.Interop;
 
-// Layouts as on x86-64 and AArch64 Linux (both LP64, natural alignment); InteropLayoutTests compares every offset with the C compiler's.
+// Layouts as on x86-64 and AArch64 Linux (both LP64, natural alignment); LayoutTests compares every offset with the C compiler's.
 
 /// <summary>QBuffer, QAicRuntimeTypes.h. Handle and Offset matter to DMA buffers only.</summary>
 [StructLayout(LayoutKind.Sequential)]

@@ -144,6 +144,7 @@ internal sealed class Activation : IDisposable
         bool running;
         lock (_sync)
         {
+            exec.IsWithdrawn = true;
             running = exec.Phase is not (ExecPhase.Idle or ExecPhase.Queued);
             if (exec.Phase == ExecPhase.Queued)
             {
@@ -183,6 +184,11 @@ internal sealed class Activation : IDisposable
 
     private static void ThrowIfInFlight(SimulatedExecObj exec)
     {
+        if (exec.IsWithdrawn)
+        {
+            throw new SimulatedFailure(QStatus.BadFd, "The execution object was released meanwhile.");
+        }
+
         if (exec.Phase != ExecPhase.Idle)
         {
             throw SimulatedFailure.Invalid("The execution object is in flight. Wait for its completion first.");

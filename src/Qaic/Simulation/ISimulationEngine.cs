@@ -14,7 +14,7 @@ public interface ISimulationEngine
     /// <summary>Compiler whose QPCs <see cref="Load"/> understands.</summary>
     ICompiler Compiler { get; }
 
-    /// <summary>Loads the network of a QPC. Called once per program that is loaded on a card.</summary>
+    /// <summary>Loads the network of a QPC. Called once per QPC object and card, when the first program made from it is loaded.</summary>
     /// <param name="qpc">The container; stays open until the network is disposed.</param>
     /// <param name="logger">Receives the engine's remarks.</param>
     /// <exception cref="NotSupportedException">The QPC holds no network for this engine, for example because the vendor's compiler made it for a real card.</exception>

@@ -313,7 +313,13 @@ internal static unsafe partial class SimulatedApi
         try
         {
             Require(info != null, "The out-pointer info is null.");
-            SimulatedCard card = CardOf(device);
+
+            // Devices are listed by asking for one after the other, so a number without a device is an answer and nothing to log.
+            if (SimulatedMachine.FindCard(device) is not { } card)
+            {
+                return QStatus.NoDev;
+            }
+
             card.Machine.Enter(ApiFunction.GetDeviceInfo);
             *info = default;
             info->Qid = device;
@@ -336,7 +342,11 @@ internal static unsafe partial class SimulatedApi
         try
         {
             Require(info != null, "The out-pointer info is null.");
-            SimulatedCard card = CardOf(device);
+            if (SimulatedMachine.FindCard(device) is not { } card)
+            {
+                return QStatus.NoDev;
+            }
+
             card.Machine.Enter(ApiFunction.GetResourceInfo);
             card.ThrowIfLost();
             *info = card.Pool.Snapshot();

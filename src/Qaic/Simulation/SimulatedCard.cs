@@ -181,15 +181,18 @@ internal sealed class SharedNetwork(SimulatedCard card, SimulatedQpc qpc)
     /// <summary>Ends it. Called once, when nobody refers to it any more.</summary>
     public void Unload()
     {
-        if (_network is not null)
+        lock (_sync)
         {
-            if (!_isForgotten)
+            if (_network is not null)
             {
-                card.Pool.Give(qpc.ConstantsDemand);
-            }
+                if (!_isForgotten)
+                {
+                    card.Pool.Give(qpc.ConstantsDemand);
+                }
 
-            _network.Dispose();
-            _network = null;
+                _network.Dispose();
+                _network = null;
+            }
         }
     }
 }

@@ -65,6 +65,9 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     /// <summary>Set while the host's buffers were in use: complete with this as soon as they are not.</summary>
     public SimulatedFailure? Aborted { get; set; }
 
+    /// <summary>Released: a call that found it just before takes no part any more.</summary>
+    public bool IsWithdrawn { get; set; }
+
     /// <summary>Completed already, although the card still computes.</summary>
     public bool IsDetached { get; set; }
 
