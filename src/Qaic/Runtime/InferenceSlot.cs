@@ -21,7 +21,7 @@ internal sealed class InferenceSlot
     private int _version;
 
     // Whether an asynchronous wait of this rental has not been answered yet.
-    private bool _isAwaited;
+    private volatile bool _isAwaited;
 
     private AsyncWait _wait = new();
 
@@ -202,6 +202,13 @@ internal sealed class InferenceSlot
 
     public ValueTask WaitAsync(int version)
     {
+        // Before the lock, which the waiter's thread holds while it waits for the device.
+        Check(version);
+        if (_isAwaited)
+        {
+            throw new InvalidOperationException("The inference is being waited for already.");
+        }
+
         lock (_lock)
         {
             Check(version);
@@ -209,11 +216,6 @@ internal sealed class InferenceSlot
             {
                 Wait(version);
                 return ValueTask.CompletedTask;
-            }
-
-            if (_isAwaited)
-            {
-                throw new InvalidOperationException("The inference is being waited for already.");
             }
 
             _isAwaited = true;
