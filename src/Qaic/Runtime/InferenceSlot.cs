@@ -204,14 +204,11 @@ internal sealed class InferenceSlot
     {
         // Before the lock, which the waiter's thread holds while it waits for the device.
         Check(version);
-        if (_isAwaited)
-        {
-            throw new InvalidOperationException("The inference is being waited for already.");
-        }
-
+        CheckNotAwaited();
         lock (_lock)
         {
             Check(version);
+            CheckNotAwaited();
             if (_state != State.Running)
             {
                 Wait(version);
@@ -301,6 +298,14 @@ internal sealed class InferenceSlot
         if (version != _version)
         {
             throw GivenBack();
+        }
+    }
+
+    private void CheckNotAwaited()
+    {
+        if (_isAwaited)
+        {
+            throw new InvalidOperationException("The inference is being waited for already.");
         }
     }
 
