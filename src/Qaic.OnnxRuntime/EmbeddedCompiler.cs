@@ -189,7 +189,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
             bool isBatch = assumedBatch > 1 && session.Outputs.All(o => o.Shape is [var rows, ..] && rows == assumedBatch);
             return (session.Inputs, session.Outputs, isBatch && RowProbe.RowsInteract(session, (int)assumedBatch!.Value));
         }
-        catch (OnnxRuntimeException e)
+        catch (Exception e) when (e is OnnxRuntimeException or InvalidOperationException or NotSupportedException)
         {
             throw new CompilationException($"ONNX Runtime {OrtEnvironment.Version} refuses '{model.Source}': {e.Message}", e);
         }

@@ -252,6 +252,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Takes a slot without holding a thread while all are taken; see <see cref="Rent"/>.</summary>
+    /// <remarks>Loading the network, when that has to be done first, is done on the calling thread; call <see cref="Setup"/> ahead where that matters.</remarks>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="QaicException">The network could not be activated.</exception>
