@@ -57,7 +57,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
             string target = Options.OutputDirectory ?? (_compiled = TemporaryDirectory.Create()).Path;
             try
             {
-                QpcPath = Compile(modelPath, target);
+                QpcPath = Path.GetFullPath(Compile(modelPath, target));
             }
             catch
             {
@@ -67,7 +67,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         }
         else
         {
-            QpcPath = Directory.Exists(modelPath) ? Path.Combine(modelPath, QpcFile.FileName) : modelPath;
+            QpcPath = Path.GetFullPath(Directory.Exists(modelPath) ? Path.Combine(modelPath, QpcFile.FileName) : modelPath);
         }
 
         try
@@ -88,7 +88,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         BatchSize = LeadingDimension([.. Inputs, .. Outputs]);
     }
 
-    /// <summary>The QPC in use.</summary>
+    /// <summary>Full path of the QPC in use.</summary>
     public string QpcPath { get; }
 
     /// <summary>The options in force.</summary>
