@@ -174,6 +174,15 @@ internal sealed class BatchCursor : DataViewRowCursor
 
         // Its slot is free again, and the device should not wait until these rows have been read.
         ReadAhead();
+        YieldSlots();
+        _at.MoveTo(next.Index, 0);
+        _position++;
+        return true;
+    }
+
+    // Gives the slots of the batches in flight to those who wait for one.
+    private void YieldSlots()
+    {
         if (_shared.IsWanted)
         {
             foreach (Batch batch in _ahead)
@@ -181,10 +190,6 @@ internal sealed class BatchCursor : DataViewRowCursor
                 batch.Complete();
             }
         }
-
-        _at.MoveTo(next.Index, 0);
-        _position++;
-        return true;
     }
 
     private void ReadAhead()
@@ -193,6 +198,8 @@ internal sealed class BatchCursor : DataViewRowCursor
         {
             while ((_staged is not null || TryStage()) && TrySubmit())
             {
+                // Whoever queued for a slot before this batch was parked has not seen it, and reading on may wait for just that reader.
+                YieldSlots();
             }
         }
         catch (Exception e)

@@ -257,7 +257,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
         return result;
     }
 
-    [LoggerMessage(EventId = 4003, Level = LogLevel.Warning, Message = "The rows of a batch influence each other in {Model}, so it is compiled for one row per inference; BatchSize (batch_size) overrides that")]
+    [LoggerMessage(EventId = 4003, Level = LogLevel.Warning, Message = "The rows of a batch influence each other in {Model} (or that could not be found out), so it is compiled for one row per inference; BatchSize (batch_size) overrides that")]
     private static partial void RowsInteract(ILogger logger, string model);
 
     [LoggerMessage(EventId = 4002, Level = LogLevel.Debug, Message = "Compiled network {Network}: {Rows} rows per inference, {Count} weights of {Bytes} bytes")]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Qaic.ML.Tests.Support;
@@ -107,6 +108,36 @@ public sealed class ConcurrencyTests
             }));
             Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(data), "y"), 50, 3);
         }));
+    }
+
+    [TestMethod]
+    [DataRow(1), DataRow(2)]
+    public void A_source_may_wait_for_another_thread_that_predicts_with_the_model_that_reads_it(int setSize)
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: setSize)).Fit(TestView.Features(50, 3));
+        Soon.Ends(() =>
+        {
+            for (int round = 0; round < 20; round++)
+            {
+                using var rows = new BlockingCollection<Vector3>(boundedCapacity: 1);
+                var producer = new Thread(() =>
+                {
+                    using PredictionEngine<Vector3, Scored3> engine = new MLContext().Model.CreatePredictionEngine<Vector3, Scored3>(model, new PredictionEngineOptions { OwnsTransformer = false });
+                    for (int i = 0; i < 50; i++)
+                    {
+                        var row = new Vector3 { X = [100f * i, (100f * i) + 1, (100f * i) + 2] };
+                        engine.Predict(row);
+                        rows.Add(row);
+                    }
+
+                    rows.CompleteAdding();
+                });
+                producer.Start();
+                Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(new MLContext().Data.LoadFromEnumerable(rows.GetConsumingEnumerable())), "y"), 50, 3);
+                producer.Join();
+            }
+        });
     }
 
     [TestMethod]

@@ -4,40 +4,45 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace Qaic.OnnxRuntime.Compilation;
 
-/// <summary>Finds out whether the rows of a batch influence each other, by running a model twice on the same first row and different others.</summary>
+/// <summary>Finds out whether the rows of a batch influence each other, or whether their place matters, by running a model on the same row in different company and places.</summary>
 /// <remarks>
 /// A shape alone does not tell: x - ReduceMean(x) over all axes keeps its leading dimension, and yet gives other results for other neighbours. Such a model must not be given a batch that
 /// nobody asked for. A probe can miss an influence that shows for some values only.
 /// </remarks>
 internal static unsafe class RowProbe
 {
-    // Kernels may add up in another order for another row, not more. Fixed seed: the same model is always compiled the same way.
+    // Of the largest value in the row: kernels may add up in another order in another place, not more.
     private const double Tolerance = 1e-4;
     private const double HalfTolerance = 1e-2;
+
+    // Fixed: the same model is always compiled the same way.
     private const int Seed = 1;
 
     /// <param name="session">The model; all its tensors lead with <paramref name="rows"/>.</param>
     /// <param name="rows">Rows in a batch; more than 1.</param>
-    /// <returns>Whether the first row's outputs depended on the others. False also if the model refuses such values.</returns>
+    /// <returns>Whether the row's outputs depended on the others or on its place. True also if the model refuses the values, so that nothing can be said.</returns>
     public static bool RowsInteract(OrtSession session, int rows)
     {
         try
         {
-            byte[][] among = Run(session, rows, othersAreZero: false);
-            byte[][] alone = Run(session, rows, othersAreZero: true);
-            return session.Outputs.Select((output, i) => !Agree((TensorElementType)output.DataType, among[i], alone[i])).Any(differs => differs);
+            // First of random rows, against: last of zeros, last of others, in the middle of others.
+            byte[][] first = Run(session, rows, 0, company: 1);
+            return new[] { (At: rows - 1, Company: 0), (At: rows - 1, Company: 2), (At: rows / 2, Company: 3) }.Any(run =>
+            {
+                byte[][] other = Run(session, rows, run.At, run.Company);
+                return session.Outputs.Where((output, i) => !Agree((TensorElementType)output.DataType, first[i], other[i])).Any();
+            });
         }
         catch (OnnxRuntimeException)
         {
-            // An index out of range, for example: the values mean nothing to this model, and nothing is learned.
-            return false;
+            // An index out of range, for example: the values mean nothing to this model.
+            return true;
         }
     }
 
-    // The outputs' first rows.
-    private static byte[][] Run(OrtSession session, int rows, bool othersAreZero)
+    // The outputs' rows at one place. The row there is always the same; the others are zeros (company 0) or random.
+    private static byte[][] Run(OrtSession session, int rows, int at, int company)
     {
-        var random = new Random(Seed);
         var blocks = new List<nint>();
         var values = new List<OrtValue>();
         try
@@ -46,18 +51,20 @@ internal static unsafe class RowProbe
             {
                 byte* block = (byte*)NativeMemory.AllocZeroed((nuint)Math.Max(input.ByteLength, 1));
                 blocks.Add((nint)block);
-                long filled = othersAreZero ? input.ByteLength / rows : input.ByteLength;
-                Fill((TensorElementType)input.DataType, new Span<byte>(block, checked((int)filled)), random);
+                var all = new Span<byte>(block, checked((int)input.ByteLength));
+                if (company != 0)
+                {
+                    Fill((TensorElementType)input.DataType, all, new Random(Seed + (1000 * company) + values.Count));
+                }
+
+                Fill((TensorElementType)input.DataType, Row(all, rows, at), new Random(Seed + values.Count));
                 values.Add(OrtValue.CreateTensorValueWithData(
                     OrtMemoryInfo.DefaultInstance, (TensorElementType)input.DataType, [.. input.Shape.Select(d => (long)d)], (nint)block, input.ByteLength));
-
-                // Both runs draw the same numbers for the first row of every input.
-                random = new Random(Seed + values.Count);
             }
 
             using var options = new RunOptions();
             using IDisposableReadOnlyCollection<OrtValue> outputs = session.Session.Run(options, [.. session.Inputs.Select(i => i.Name)], values, [.. session.Outputs.Select(o => o.Name)]);
-            return [.. outputs.Select((value, i) => value.GetTensorMutableRawData()[..(int)(session.Outputs[i].ByteLength / rows)].ToArray())];
+            return [.. outputs.Select(value => Row(value.GetTensorMutableRawData(), rows, at).ToArray())];
         }
         finally
         {
@@ -65,6 +72,8 @@ internal static unsafe class RowProbe
             blocks.ForEach(b => NativeMemory.Free((void*)b));
         }
     }
+
+    private static Span<byte> Row(Span<byte> all, int rows, int at) => all.Slice(all.Length / rows * at, all.Length / rows);
 
     private static void Fill(TensorElementType type, Span<byte> bytes, Random random)
     {
@@ -136,10 +145,17 @@ internal static unsafe class RowProbe
 
     private static bool Agree<T>(ReadOnlySpan<T> a, ReadOnlySpan<T> b, double tolerance, Func<T, double> value)
     {
+        double largest = 0;
+        foreach (T item in a)
+        {
+            double magnitude = Math.Abs(value(item));
+            largest = double.IsFinite(magnitude) ? Math.Max(largest, magnitude) : largest;
+        }
+
         for (int i = 0; i < a.Length; i++)
         {
             (double x, double y) = (value(a[i]), value(b[i]));
-            bool agree = x.Equals(y) || Math.Abs(x - y) <= tolerance * Math.Max(1, Math.Abs(x));
+            bool agree = x.Equals(y) || Math.Abs(x - y) <= tolerance * largest;
             if (!agree)
             {
                 return false;

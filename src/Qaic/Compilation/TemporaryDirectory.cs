@@ -94,8 +94,9 @@ internal sealed class TemporaryDirectory : IDisposable
     {
         if (s_live.TryRemove(path, out FileStream? ownerLock))
         {
-            TryDelete(path);
+            // First, because Windows deletes no open file.
             ownerLock.Dispose();
+            TryDelete(path);
         }
     }
 

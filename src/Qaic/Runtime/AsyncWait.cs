@@ -33,13 +33,15 @@ internal sealed class AsyncWait : IValueTaskSource
 
     public void GetResult(short token)
     {
+        // Throws for a token of another time, which must not count as taking the answer.
+        bool isAnswered = _core.GetStatus(token) != ValueTaskSourceStatus.Pending;
         try
         {
             _core.GetResult(token);
         }
         finally
         {
-            _isTaken = true;
+            _isTaken = isAnswered;
         }
     }
 }

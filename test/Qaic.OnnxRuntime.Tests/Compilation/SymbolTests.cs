@@ -31,6 +31,19 @@ public sealed class SymbolTests : IDisposable
     public void BatchSize_gives_the_batch_its_length(string symbol) => Assert.AreEqual(7, Compile(Relu([symbol, 4]), new() { BatchSize = 7 }).BatchSize);
 
     [TestMethod]
+    [DataRow("first")]
+    [DataRow("cumulative")]
+    public void Rows_whose_place_matters_are_not_put_into_a_batch_that_nobody_asked_for(string how)
+    {
+        TensorProto zero = Graphs.Int64s("zero", 0);
+        NodeProto[] nodes = how == "first"
+            ? [Graphs.Node("Gather", ["x", "zero"], ["row"]), Graphs.Node("Sub", ["x", "row"], ["y"])]
+            : [Graphs.Node("Squeeze", ["zero"], ["axis"]), Graphs.Node("CumSum", ["x", "axis"], ["y"])];
+        ModelProto model = Graphs.Model(nodes, [Graphs.Value("x", Graphs.Float, ["N", 4])], [Graphs.Value("y", Graphs.Float, ["N", 4])], zero);
+        Assert.AreEqual(1, Compile(model, QaicOptions.Default).BatchSize);
+    }
+
+    [TestMethod]
     public void Rows_that_influence_each_other_are_not_put_into_a_batch_that_nobody_asked_for()
     {
         ModelProto centred = Graphs.Model(

@@ -5,14 +5,17 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 using Qaic.OnnxRuntime.Tests.Engine;
+using Qaic.Qpc;
 using Qaic.TestSupport;
 
 namespace Qaic.OnnxRuntime.Tests.Conformance;
 
-/// <summary>ONNX's own backend tests, through compiler, QPC and engine. What plain ONNX Runtime does right must come out right here, unless a card could not carry it.</summary>
+/// <summary>ONNX's own backend tests, through compiler, QPC and session. What plain ONNX Runtime does right must come out right here, unless a card could not carry it.</summary>
 [TestClass]
 public sealed class ConformanceTests
 {
+    private static readonly Platform s_platform = Platform.Simulated();
+
     public required TestContext TestContext { get; set; }
 
     private enum Outcome
@@ -93,22 +96,25 @@ public sealed class ConformanceTests
     {
         foreach ((RawTensor[] inputs, RawTensor[] outputs) in test.Sets())
         {
-            using var bench = Bench.Of(test.ModelPath, OptionsFor(model, inputs));
-            for (int i = 0; i < bench.Descriptor.Inputs.Count; i++)
+            using var session = new Session(test.ModelPath, OptionsFor(model, inputs), s_platform);
+            using Inference inference = session.Rent();
+            for (int i = 0; i < session.Inputs.Count; i++)
             {
-                inputs[i].Bytes.CopyTo(bench.Input(i));
+                inputs[i].Bytes.CopyTo(inference.InputBytes(i));
             }
 
-            bench.Execution.Run();
-            IReadOnlyList<string> booleans = CompilationRecord.Read(bench.Qpc)!.BooleanTensors;
-            for (int i = 0; i < bench.Descriptor.Outputs.Count; i++)
+            inference.Submit();
+            inference.Wait();
+            using var qpc = QpcFile.Open(session.QpcPath);
+            List<NetworkBinding> bindings = qpc.ReadNetworkDescriptor().Outputs;
+            for (int i = 0; i < bindings.Count; i++)
             {
-                var binding = bench.Descriptor.Outputs[i];
-                int type = booleans.Contains(binding.Name) ? Onnx.Graphs.Bool : DataType(binding.Initial.Type);
-                byte[] bytes = binding.Initial.Dims.Contains(0) ? [] : bench.Output(i).ToArray();
-                if (ConformanceCase.Difference(outputs[i], type, binding.Initial.Dims.Select(d => (long)d), bytes) is { } difference)
+                List<int> dims = bindings[i].Initial.Dims;
+                int type = session.Outputs[i].IsBoolean ? Onnx.Graphs.Bool : DataType(bindings[i].Initial.Type);
+                byte[] bytes = dims.Contains(0) ? [] : inference.OutputBytes(i).ToArray();
+                if (ConformanceCase.Difference(outputs[i], type, dims.Select(d => (long)d), bytes) is { } difference)
                 {
-                    return $"{binding.Name}: {difference}";
+                    return $"{bindings[i].Name}: {difference}";
                 }
             }
         }

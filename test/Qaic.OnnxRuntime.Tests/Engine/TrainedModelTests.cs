@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using Qaic.TestSupport;
 
 namespace Qaic.OnnxRuntime.Tests.Engine;
@@ -7,6 +6,8 @@ namespace Qaic.OnnxRuntime.Tests.Engine;
 [TestClass]
 public sealed class TrainedModelTests
 {
+    private static readonly Platform s_platform = Platform.Simulated();
+
     public static IEnumerable<object[]> Models => ModelManifest.Models.Select(m => new object[] { m.Name });
 
     [TestMethod, DynamicData(nameof(Models))]
@@ -21,6 +22,20 @@ public sealed class TrainedModelTests
         }
 
         Assert.AreEqual(model.Accuracy, model.AccuracyOf(outputs[model.Outputs[0]]), 5e-5, "accuracy on the test split");
+    }
+
+    [TestMethod]
+    public void Float16_tensors_are_Half()
+    {
+        using var session = new Session(Repository.Model("digits_cnn_fp16"), platform: s_platform);
+        Half[] image = [.. Enumerable.Range(0, 32 * 64).Select(i => (Half)(i % 17 / 16f))];
+        Tensor logits = session.Run(new Dictionary<string, Tensor> { ["image"] = Tensor.Create(image, 32, 1, 8, 8) })["logits"];
+        Assert.AreEqual(ElementType.Float16, logits.ElementType);
+        Half[] spans = new Half[320];
+        session.Run<Half, Half>(image, spans);
+        CollectionAssert.AreEqual(logits.ToArray<Half>(), spans);
+        Assert.IsTrue(spans.All(Half.IsFinite));
+        Assert.AreNotEqual(spans[0], spans[1]);
     }
 
     [TestMethod]
@@ -62,37 +77,32 @@ public sealed class TrainedModelTests
 
     internal static QaicOptions WithSymbol(string symbol, int value) => new() { OnnxDefineSymbol = ImmutableDictionary<string, int>.Empty.Add(symbol, value) };
 
-    // All rows in batches; the tail is padded with zeros.
+    // All rows through a session, in batches; the tail is padded with zeros.
     private static Dictionary<string, Npy> Score(TestModel model, IReadOnlyDictionary<string, Npy> inputs, QaicOptions options)
     {
-        using var bench = Bench.Of(model.Path, options);
-        int batch = bench.Descriptor.BatchSize;
+        using var session = new Session(model.Path, options, s_platform);
+        int batch = session.BatchSize;
         int rows = inputs.Values.First().Rows;
-        Dictionary<string, byte[]> results = model.Outputs.ToDictionary(o => o, o => new byte[bench.Memory(o, isInput: false).Length / batch * rows]);
+        Dictionary<string, byte[]> results = session.Outputs.ToDictionary(o => o.Name, o => new byte[o.ByteLength / batch * rows]);
+        Dictionary<string, Tensor> tensors = session.Inputs.ToDictionary(i => i.Name, Tensor.Zeros);
         for (int first = 0; first < rows; first += batch)
         {
             int count = Math.Min(batch, rows - first);
-            foreach (string input in model.Inputs)
+            foreach ((string input, Tensor tensor) in tensors)
             {
-                Span<byte> memory = bench.Memory(input, isInput: true);
-                Assert.AreEqual(inputs[input].RowBytes * batch, memory.Length, input);
-                memory.Clear();
-                inputs[input].RowSlice(first, count).CopyTo(memory);
+                Assert.AreEqual(inputs[input].RowBytes * batch, tensor.Bytes.Length, input);
+                tensor.Bytes.Clear();
+                inputs[input].RowSlice(first, count).CopyTo(tensor.Bytes);
             }
 
-            bench.Execution.Run();
-            foreach (string output in model.Outputs)
+            foreach ((string output, Tensor tensor) in session.Run(tensors))
             {
                 int rowBytes = results[output].Length / rows;
-                bench.Memory(output, isInput: false)[..(count * rowBytes)].CopyTo(results[output].AsSpan(first * rowBytes));
+                tensor.Bytes[..(count * rowBytes)].CopyTo(results[output].AsSpan(first * rowBytes));
             }
         }
 
-        return model.Outputs.ToDictionary(o => o, o =>
-        {
-            var binding = bench.Descriptor.Outputs.First(b => b.Name == o).Initial;
-            return new Npy(binding.Type, [rows, .. binding.Dims.Skip(1)], results[o]);
-        });
+        return session.Outputs.ToDictionary(o => o.Name, o => new Npy(o.ElementType, [rows, .. o.Shape.Skip(1)], results[o.Name]));
     }
 
     private static Npy First(Npy array, int rows) => new(array.Type, [rows, .. array.Shape[1..]], array.RowSlice(0, rows).ToArray());

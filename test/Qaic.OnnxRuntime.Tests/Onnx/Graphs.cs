@@ -55,6 +55,8 @@ internal static class Graphs
     public static ValueInfoProto Shapeless(string name, int type) =>
         new() { Name = name, Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = type } } };
 
+    public static TensorProto Int64s(string name, params long[] values) => new() { Name = name, DataType = 7, Dims = { values.Length }, Int64Data = { values } };
+
     public static TensorProto Weights(string name, long[] dims, float[] values) =>
         new() { Name = name, DataType = Float, Dims = { dims }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<float>(values)) };
 
