@@ -41,7 +41,7 @@ public sealed class ModelTests
     {
         TestModel model = ModelManifest.Get(name);
         int group = name == "digits_cnn_b8" ? 8 : 1;
-        TestView data = ModelData.View(model, Math.Min(model.RowCount, 120), group);
+        TestView data = ModelData.View(model, group: group);
         using QaicTransformer ours = _ml.Transforms.ApplyQaicModel(model.Path, ModelData.Options(model)).Fit(data);
         IDataView scored = ours.Transform(data);
 

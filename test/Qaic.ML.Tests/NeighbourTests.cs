@@ -33,6 +33,45 @@ public sealed class NeighbourTests
     }
 
     [TestMethod]
+    [DataRow("as it is"), DataRow("cached"), DataRow("shuffled"), DataRow("filtered"), DataRow("split")]
+    public void The_same_pipeline_around_ApplyOnnxModel_ends_in_the_same_scores(string how)
+    {
+        List<(float Number, bool Predicted, float Score)> ours = Scores(ml => ml.Transforms.ApplyQaicModel(s_model.Path));
+        List<(float Number, bool Predicted, float Score)> theirs = Scores(ml => ml.Transforms.ApplyOnnxModel(s_model.Path));
+        Assert.IsGreaterThan(20, ours.Count);
+        Assert.HasCount(theirs.Count, ours);
+        foreach (var (mine, other) in ours.Zip(theirs))
+        {
+            Assert.AreEqual((other.Number, other.Predicted), (mine.Number, mine.Predicted));
+            Assert.AreEqual(other.Score, mine.Score, 1e-4f, $"Row {mine.Number}");
+        }
+
+        // Contexts of their own with the same seed, so that both trainers draw the same numbers.
+        List<(float, bool, float)> Scores(Func<MLContext, IEstimator<ITransformer>> apply)
+        {
+            var ml = new MLContext(seed: 1);
+            IDataView data = Patients();
+            IDataView input = how switch
+            {
+                "cached" => ml.Data.Cache(data),
+                "shuffled" => ml.Data.ShuffleRows(data, seed: 3),
+                "filtered" => ml.Data.FilterRowsByColumn(data, "Number", 10, 90),
+                "split" => ml.Data.TrainTestSplit(data, 0.3, seed: 1).TrainSet,
+                _ => data,
+            };
+            var pipeline = ml.Transforms.CopyColumns("raw", "features")
+                .Append(ml.Transforms.NormalizeMinMax("raw"))
+                .Append(apply(ml))
+                .AppendCacheCheckpoint(ml)
+                .Append(ml.Transforms.Concatenate("Features", "raw", "probability"))
+                .Append(ml.BinaryClassification.Trainers.FastTree(numberOfTrees: 10, minimumExampleCountPerLeaf: 2));
+            using var model = pipeline.Fit(input);
+            IDataView scored = model.Transform(input);
+            return [.. scored.GetColumn<float>("Number").Zip(scored.GetColumn<bool>("PredictedLabel"), scored.GetColumn<float>("Score"))];
+        }
+    }
+
+    [TestMethod]
     public void An_evaluator_takes_a_squeezed_output()
     {
         IDataView data = Patients();
