@@ -1,7 +1,7 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using Qaic.Qpc;
 
 namespace Qaic.ML;
 
@@ -193,10 +193,8 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
 
     private static bool IsQpc(TemporaryFile content)
     {
-        // AICQPC_MAGIC_NUMBER, QAicQpc.h.
-        const uint Magic = 0x00A1CD7C;
         using FileStream file = content.OpenRead();
         Span<byte> start = stackalloc byte[sizeof(uint)];
-        return file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && BinaryPrimitives.ReadUInt32LittleEndian(start) == Magic;
+        return QpcFile.BeginsLikeQpc(start[..file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)]);
     }
 }

@@ -121,7 +121,8 @@ public sealed class ConcurrencyTests
             for (int round = 0; round < 20; round++)
             {
                 using var rows = new BlockingCollection<Vector3>(boundedCapacity: 1);
-                var producer = new Thread(() =>
+                // A task, not a thread: when this test fails, what the producer throws afterwards must not end the process.
+                var producer = Task.Run(() =>
                 {
                     using PredictionEngine<Vector3, Scored3> engine = new MLContext().Model.CreatePredictionEngine<Vector3, Scored3>(model, new PredictionEngineOptions { OwnsTransformer = false });
                     for (int i = 0; i < 50; i++)
@@ -133,9 +134,8 @@ public sealed class ConcurrencyTests
 
                     rows.CompleteAdding();
                 });
-                producer.Start();
                 Rows.AssertAffine(Rows.ReadVectors<float>(model.Transform(new MLContext().Data.LoadFromEnumerable(rows.GetConsumingEnumerable())), "y"), 50, 3);
-                producer.Join();
+                producer.Wait();
             }
         });
     }

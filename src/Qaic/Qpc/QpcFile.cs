@@ -18,12 +18,12 @@ public sealed unsafe class QpcFile : IDisposable
     public const string FileName = "programqpc.bin";
 
     // AICQPC header: magic, versions, compression type, file size, writer's base address, record count, pointer to the records.
-    private const uint Magic = 0x00A1CD7C;
-    private const int HeaderSize = 40;
-    private const int RecordSize = 32;
+    internal const uint Magic = 0x00A1CD7C;
+    internal const int HeaderSize = 40;
+    internal const int RecordSize = 32;
 
     // "Self-contained". 0 is an in-memory form whose pointers mean nothing in a file.
-    private const ushort SlowPath = 1;
+    internal const ushort SlowPath = 1;
 
     // Containers have under ten segments with short names. The bounds keep a damaged count or a missing terminator from costing time.
     // The writer keeps to them too.
@@ -73,6 +73,10 @@ public sealed unsafe class QpcFile : IDisposable
             return (byte*)address;
         }
     }
+
+    /// <summary>Whether something begins as a QPC does. Says nothing about the rest.</summary>
+    /// <param name="start">The first bytes; 4 are looked at.</param>
+    public static bool BeginsLikeQpc(ReadOnlySpan<byte> start) => BinaryPrimitives.TryReadUInt32LittleEndian(start, out uint magic) && magic == Magic;
 
     /// <summary>Maps a container.</summary>
     /// <param name="path">The file, or a directory that holds <c>programqpc.bin</c>.</param>

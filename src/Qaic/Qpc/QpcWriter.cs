@@ -100,22 +100,22 @@ public sealed class QpcWriter
 
     private void WriteTo(Stream file, CancellationToken cancellationToken)
     {
-        long tableEnd = 40 + (32L * _parts.Count);
+        long tableEnd = QpcFile.HeaderSize + ((long)QpcFile.RecordSize * _parts.Count);
         long data = tableEnd + _parts.Sum(p => Padded(p.NameBytes.Length + 1));
         long size = data + _parts.Sum(p => Padded(p.Length));
-        Span<byte> header = stackalloc byte[40];
-        BinaryPrimitives.WriteUInt32LittleEndian(header, 0x00A1CD7C);
+        Span<byte> header = stackalloc byte[QpcFile.HeaderSize];
+        BinaryPrimitives.WriteUInt32LittleEndian(header, QpcFile.Magic);
         header[4] = 0;
         header[5] = 1;
-        BinaryPrimitives.WriteUInt16LittleEndian(header[6..], 1);
+        BinaryPrimitives.WriteUInt16LittleEndian(header[6..], QpcFile.SlowPath);
         BinaryPrimitives.WriteInt64LittleEndian(header[8..], size);
         BinaryPrimitives.WriteInt64LittleEndian(header[16..], 0);
         BinaryPrimitives.WriteInt64LittleEndian(header[24..], _parts.Count);
-        BinaryPrimitives.WriteInt64LittleEndian(header[32..], 40);
+        BinaryPrimitives.WriteInt64LittleEndian(header[32..], QpcFile.HeaderSize);
         file.Write(header);
 
         long name = tableEnd;
-        Span<byte> record = stackalloc byte[32];
+        Span<byte> record = stackalloc byte[QpcFile.RecordSize];
         foreach (Part part in _parts)
         {
             BinaryPrimitives.WriteInt64LittleEndian(record, part.Length);
