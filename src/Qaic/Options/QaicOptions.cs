@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Reflection;
+using System.Text.Json.Serialization;
 using Qaic.Options;
 
 namespace Qaic;
@@ -24,9 +25,17 @@ public sealed record QaicOptions
     /// <summary>All defaults.</summary>
     public static QaicOptions Default { get; } = new();
 
-    /// <summary>Device on which the network runs: index (QID), 0 or more. Default 0.</summary>
+    /// <summary>Devices on which the network runs: indices (QID), 0 or more, each once. Default: device 0.</summary>
     [Option(OptionStage.Run, "dev_id", Minimum = 0, Maximum = 0x7fff)]
-    public int DeviceId { get; init; }
+    public ImmutableArray<int> DeviceIds { get; init; } = [0];
+
+    /// <summary>The first device; setting it makes it the only one.</summary>
+    [JsonIgnore]
+    public int DeviceId
+    {
+        get => DeviceIds[0];
+        init => DeviceIds = [value];
+    }
 
     /// <summary>Instances of the network that are active on the device at once, 1 or more. Default 1. Cores times activations must not exceed the device's free cores.</summary>
     [Option(OptionStage.Run, "num_activations", Minimum = 1, Maximum = 64)]
@@ -52,6 +61,54 @@ public sealed record QaicOptions
     [Option(OptionStage.Session, "output_dir")]
     public string? OutputDirectory { get; init; }
 
+    /// <summary>Whether compiled networks are kept and found again. Default true.</summary>
+    [Option(OptionStage.Session, "use_cache")]
+    public bool UseCache { get; init; } = true;
+
+    /// <summary>Directory of the compile cache. Default: <c>QAIC_CACHE_DIR</c>, else the user's cache directory.</summary>
+    [Option(OptionStage.Session, "cache_dir")]
+    public string? CacheDirectory { get; init; }
+
+    /// <summary>Size that the compile cache is held to, in MiB. Default 16384.</summary>
+    [Option(OptionStage.Session, "cache_limit_mib", Minimum = 1)]
+    public int CacheLimitMiB { get; init; } = 16384;
+
+    /// <summary>Path of the vendor's compiler. Default: found; see the compilers.</summary>
+    [Option(OptionStage.Session, "compiler_path")]
+    public string? CompilerPath { get; init; }
+
+    /// <summary>Seconds that a compilation may take. Default: no limit.</summary>
+    [Option(OptionStage.Session, "compile_timeout", Minimum = 1)]
+    public int? CompileTimeout { get; init; }
+
+    /// <summary>Further arguments for the vendor's compiler, as they are.</summary>
+    [Option(OptionStage.Compile, "compiler_args")]
+    public ImmutableArray<string> CompilerArguments { get; init; } = [];
+
+    /// <summary>Path of a JSON file with the shapes that one QPC serves, by symbol.</summary>
+    [Option(OptionStage.Compile, "network_specialization_config")]
+    public string? NetworkSpecializationConfig { get; init; }
+
+    /// <summary>The same as <see cref="NetworkSpecializationConfig"/>, without a file: for each shape set the value of every symbol.</summary>
+    [Option(OptionStage.Compile, "specializations", Minimum = 1)]
+    public ImmutableArray<ImmutableDictionary<string, int>> Specializations { get; init; } = [];
+
+    /// <summary>Path of a YAML file with the precision of inputs and outputs in the host's buffers.</summary>
+    [Option(OptionStage.Compile, "custom_io_list_file")]
+    public string? CustomIoListFile { get; init; }
+
+    /// <summary>Path that receives a template for <see cref="CustomIoListFile"/>.</summary>
+    [Option(OptionStage.Compile, "dump_custom_io_config_template_file")]
+    public string? DumpCustomIoConfigTemplateFile { get; init; }
+
+    /// <summary>Whether latencies are recorded.</summary>
+    [Option(OptionStage.Session, "enable_metrics")]
+    public bool EnableMetrics { get; init; }
+
+    /// <summary>Whether the phases of each inference are recorded.</summary>
+    [Option(OptionStage.Session, "enable_profiling")]
+    public bool EnableProfiling { get; init; }
+
     /// <summary>Where the network runs. Default <see cref="QaicBackend.Auto"/>.</summary>
     [Option(OptionStage.Session, "backend")]
     public QaicBackend Backend { get; init; }
@@ -71,6 +128,13 @@ public sealed record QaicOptions
             {
                 case int number:
                     Check(number, property.Name, option, null);
+                    break;
+                case ImmutableArray<int> numbers:
+                    foreach (int number in numbers)
+                    {
+                        Check(number, property.Name, option, null);
+                    }
+
                     break;
                 case ImmutableDictionary<string, int> map:
                     foreach ((string key, int number) in map)
