@@ -22,6 +22,9 @@ public readonly struct Inference : IDisposable, IEquatable<Inference>
 
     internal bool IsDefault => _slot is null;
 
+    /// <summary>Equal for slots of the same activation.</summary>
+    internal object Activation => Slot.Waiter;
+
     private InferenceSlot Slot => _slot ?? throw new InvalidOperationException("This inference was not rented; get one from Session.Rent.");
 
     /// <summary>An input buffer, in place: elements in row-major order.</summary>
@@ -76,6 +79,10 @@ public readonly struct Inference : IDisposable, IEquatable<Inference>
     /// <exception cref="InvalidOperationException">Nothing was submitted, or the slot was given back.</exception>
     /// <exception cref="QaicException">The inference failed; there are no outputs. The session loads the network again before the next rental.</exception>
     public ValueTask WaitAsync() => Slot.WaitAsync(_version);
+
+    /// <summary>Id of the device that the slot belongs to, or, after <see cref="Wait"/>, of the one that the inference ended on.</summary>
+    /// <exception cref="InvalidOperationException">The slot was given back.</exception>
+    public int DeviceId => Slot.GetDeviceId(_version);
 
     /// <summary>Gives the slot back; waits first for an inference that is running. Idempotent.</summary>
     public void Dispose() => _slot?.Return(_version);

@@ -9,21 +9,28 @@ using Qaic.Runtime;
 
 namespace Qaic;
 
-/// <summary>Runs one compiled network on one device.</summary>
+/// <summary>Runs one compiled network on one device, or on several.</summary>
 /// <remarks>
-/// <para>Thread-safe. Up to <see cref="MaxInFlight"/> inferences (activations × set size) are in flight; further callers wait, first in first out.
+/// <para>Thread-safe. Up to <see cref="MaxInFlight"/> inferences (devices × activations × set size) are in flight; further callers wait, first in first out.
 /// Owns the device resources it activates; dispose it to give the cores back.</para>
-/// <para>When an inference fails, its caller gets a <see cref="QaicException"/>, and so may the callers of others in flight; the next call loads the network again.</para>
+/// <para>On one device: when an inference fails, its caller gets a <see cref="QaicException"/>, and so may the callers of others in flight; the next call loads the network again.</para>
+/// <para>On several: each inference goes to the device with the most free slots. When a device fails, what it had in flight runs again on another, once; its callers get their
+/// results, or one error that says where it failed. The device is loaded again in the background; if that fails it stays away until <see cref="Reset"/>. When all are lost,
+/// callers get an error that names each.</para>
 /// </remarks>
-public sealed class Session : IDisposable, IAsyncDisposable
+public sealed partial class Session : IDisposable, IAsyncDisposable
 {
     // Closed ─Setup→ Ready ─Reset→ Closed;  any ─Dispose→ Disposed.  Renting moves Closed to Ready by itself; a failed set is replaced on the way.
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
     private readonly TemporaryDirectory? _compiled;
     private readonly (long Length, DateTime Written) _qpcStamp;
-    private volatile InferenceSet? _set;
+    private volatile SlotPool? _pool;
+    private volatile QaicOptions _options;
     private volatile bool _disposed;
+
+    // Once all devices were there, some may be missing later.
+    private bool _wasReady;
 
     /// <summary>Compiles an ONNX model, or opens a QPC. The device is not touched before <see cref="Setup"/> or the first run.</summary>
     /// <param name="modelPath">An <c>.onnx</c> file, a QPC file, or a directory that holds <c>programqpc.bin</c>.</param>
@@ -38,7 +45,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     public Session(string modelPath, QaicOptions? options = null, Platform? platform = null, ILoggerFactory? loggerFactory = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(modelPath);
-        Options = options ?? QaicOptions.Default;
+        _options = options ?? QaicOptions.Default;
         Options.Validate();
         if (Options.OutputDirectory is { } directory && (directory.Length == 0 || File.Exists(directory)))
         {
@@ -92,7 +99,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     public string QpcPath { get; }
 
     /// <summary>The options in force.</summary>
-    public QaicOptions Options { get; }
+    public QaicOptions Options => _options;
 
     /// <summary>Where the network runs.</summary>
     public Platform Platform { get; }
@@ -106,8 +113,15 @@ public sealed class Session : IDisposable, IAsyncDisposable
     /// <summary>Rows per inference: the leading dimension that all inputs and outputs share; 1 if they share none.</summary>
     public int BatchSize { get; }
 
-    /// <summary>Inferences that can be in flight: activations × set size.</summary>
-    public int MaxInFlight => Options.NumActivations * Options.SetSize;
+    /// <summary>Inferences that can be in flight: devices × activations × set size.</summary>
+    public int MaxInFlight
+    {
+        get
+        {
+            QaicOptions options = Options;
+            return options.DeviceIds.Length * options.NumActivations * options.SetSize;
+        }
+    }
 
     /// <summary>Loads the network and activates it. Does nothing if that is done; runs do it by themselves.</summary>
     /// <exception cref="QaicException">The device is missing, or has not enough cores or memory.</exception>
@@ -119,7 +133,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     {
         lock (_lock)
         {
-            TakeSet()?.Dispose();
+            TakePool()?.Dispose();
         }
     }
 
@@ -293,7 +307,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
             }
 
             _disposed = true;
-            TakeSet()?.Dispose();
+            TakePool()?.Dispose();
         }
 
         _compiled?.Dispose();
@@ -302,36 +316,43 @@ public sealed class Session : IDisposable, IAsyncDisposable
     /// <inheritdoc cref="Dispose"/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 
-    private InferenceSet Ready()
+    private SlotPool Ready()
     {
-        InferenceSet? set = _set;
-        if (set is { Failure: null })
+        SlotPool? pool = _pool;
+        if (pool is { Failure: null })
         {
-            return set;
+            return pool;
         }
 
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_set is { Failure: not null })
+            if (_pool is { Failure: not null })
             {
                 // Its cores are needed again, so it goes before the new one comes.
-                TakeSet()?.Dispose();
+                TakePool()?.Dispose();
             }
 
-            return _set ??= Activate();
+            return _pool ??= Activate(Options, mayLack: _wasReady);
         }
     }
 
-    // Out of everybody's sight before it is disposed, which waits for the device: callers then wait for the lock instead of asking a closed set again and again.
-    private InferenceSet? TakeSet()
+    // Out of everybody's sight before it is disposed, which waits for the device: callers then wait for the lock instead of asking a closed pool again and again.
+    private SlotPool? TakePool()
     {
-        InferenceSet? set = _set;
-        _set = null;
-        return set;
+        SlotPool? pool = _pool;
+        _pool = null;
+        return pool;
     }
 
-    private InferenceSet Activate()
+    private SlotPool Activate(QaicOptions options, bool mayLack)
+    {
+        var pool = new SlotPool(options.DeviceIds, (pool, device) => ActivateOn(pool, options, device), mayLack, _logger);
+        _wasReady = true;
+        return pool;
+    }
+
+    private InferenceSet ActivateOn(SlotPool pool, QaicOptions options, int device)
     {
         if (Stamp(QpcPath) != _qpcStamp)
         {
@@ -341,7 +362,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         InferenceSet set;
         try
         {
-            set = new InferenceSet(Platform, QpcPath, Options, _logger);
+            set = new InferenceSet(pool, Platform, QpcPath, options, device, _logger);
         }
         catch (QaicException e) when (e.Error is QaicError.OutOfDeviceResources or QaicError.OutOfDeviceMemory)
         {
@@ -354,7 +375,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
                 throw;
             }
 
-            set = new InferenceSet(Platform, QpcPath, Options, _logger);
+            set = new InferenceSet(pool, Platform, QpcPath, options, device, _logger);
         }
 
         if (!SameTensors(set.Inputs, Inputs) || !SameTensors(set.Outputs, Outputs))

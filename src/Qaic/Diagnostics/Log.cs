@@ -30,6 +30,18 @@ internal static partial class Log
     [LoggerMessage(EventId = 2006, Level = LogLevel.Warning, Message = "Device {DeviceId}: an inference failed that its owner had given up")]
     public static partial void AbandonedInferenceFailed(ILogger logger, int deviceId, Exception exception);
 
+    [LoggerMessage(EventId = 2007, Level = LogLevel.Warning, Message = "Device {DeviceId} failed; {Count} of its inferences ran again on other devices, and it is being loaded again")]
+    public static partial void DeviceLost(ILogger logger, int deviceId, int count, Exception exception);
+
+    [LoggerMessage(EventId = 2008, Level = LogLevel.Warning, Message = "Device {DeviceId} is not used any more; the others go on. Reset the session to try it again")]
+    public static partial void DeviceStaysAway(ILogger logger, int deviceId, Exception exception);
+
+    [LoggerMessage(EventId = 2009, Level = LogLevel.Information, Message = "Device {DeviceId} was loaded again and is in use")]
+    public static partial void DeviceIsBack(ILogger logger, int deviceId);
+
+    [LoggerMessage(EventId = 2010, Level = LogLevel.Warning, Message = "New options could not be put into force, nor the old ones restored; the next run tries again with the old ones")]
+    public static partial void NotRestored(ILogger logger, Exception exception);
+
     [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "{Model} {Reason}, so it does not run on {Card} but on {Platform}")]
     public static partial void SimulatedForModel(ILogger logger, string model, string reason, string card, string platform);
 

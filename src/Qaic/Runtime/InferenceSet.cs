@@ -5,25 +5,33 @@ using Qaic.Qpc;
 
 namespace Qaic.Runtime;
 
-/// <summary>A network active on a device: activations × set size slots, leased first in first out.</summary>
+/// <summary>A network active on one device: activations × set size slots, which a <see cref="SlotPool"/> leases.</summary>
 /// <remarks>Thread-safe. <see cref="Dispose"/> waits for what the device still owns and tears down in the one order that the library allows.</remarks>
 internal sealed class InferenceSet : IDisposable
 {
-    private readonly Lock _lock = new();
+    private readonly SlotPool _pool;
     private readonly List<InferenceSlot> _slots = [];
-    private readonly Queue<InferenceSlot> _free = new();
-    private readonly LinkedList<SlotRequest> _waiting = [];
+    private readonly List<(QaicProgram Program, QaicQueue Queue, CompletionWaiter Waiter)> _activations = [];
     private readonly Stack<IDisposable> _owned = new();
     private readonly string _network;
-    private bool _closed;
+
+    // 1 for the set itself, and 1 for each inference of another device that runs here. Never disposed, as visitors may come late; it holds nothing.
+    private readonly CountdownEvent _visits = new(1);
+
+    private QaicContext? _context;
+    private QaicException? _failure;
+    private long _completed;
+    private int _retried;
+    private int _disposed;
     private int _failureReported;
 
     /// <exception cref="QaicException">The device is missing, busy, or has not enough cores or memory; nothing stays behind.</exception>
-    public InferenceSet(Platform platform, string qpcPath, QaicOptions options, ILogger logger)
+    public InferenceSet(SlotPool pool, Platform platform, string qpcPath, QaicOptions options, int deviceId, ILogger logger)
     {
+        _pool = pool;
         long start = Stopwatch.GetTimestamp();
         Logger = logger;
-        DeviceId = options.DeviceId;
+        DeviceId = deviceId;
         _network = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(qpcPath))) ?? qpcPath;
         try
         {
@@ -47,105 +55,85 @@ internal sealed class InferenceSet : IDisposable
 
     public IReadOnlyList<TensorSpec> Outputs { get; private set; } = [];
 
-    /// <summary>The first failure after which the network has to be loaded again; null while all is well.</summary>
-    public Exception? Failure { get; private set; }
+    /// <summary>The first failure, after which the network has to be loaded again; null while all is well.</summary>
+    public QaicException? Failure => Volatile.Read(ref _failure);
 
-    /// <summary>Takes a slot if one is free.</summary>
-    public bool TryRent(out Inference inference)
-    {
-        lock (_lock)
-        {
-            if (!_closed && Failure is null && _free.TryDequeue(out InferenceSlot? slot))
-            {
-                inference = new Inference(slot, slot.Rent());
-                return true;
-            }
-        }
+    /// <summary>Slots that nobody has rented. The pool's lock guards it.</summary>
+    public Queue<InferenceSlot> Free { get; } = new();
 
-        inference = default;
-        return false;
-    }
+    /// <summary>Inferences that have ended well here.</summary>
+    public long Completed => Interlocked.Read(ref _completed);
 
-    /// <summary>Takes a slot, or queues for one.</summary>
-    /// <param name="request">Null if <paramref name="inference"/> is a slot; else what to wait for.</param>
-    /// <param name="inference">The slot, if one was free.</param>
-    /// <returns>False if the set was closed or has failed: use another.</returns>
-    public bool Rent(out Inference inference, out SlotRequest? request)
-    {
-        lock (_lock)
-        {
-            request = null;
-            inference = default;
-            if (_closed || Failure is not null)
-            {
-                return false;
-            }
+    /// <summary>Inferences that failed here and then ended well elsewhere.</summary>
+    public int Retried => Volatile.Read(ref _retried);
 
-            if (_free.TryDequeue(out InferenceSlot? slot))
-            {
-                inference = new Inference(slot, slot.Rent());
-                return true;
-            }
+    public void CountCompleted() => Interlocked.Increment(ref _completed);
 
-            request = new SlotRequest(this);
-            _waiting.AddLast(request.Node);
-            return true;
-        }
-    }
+    /// <summary>Takes a slot back.</summary>
+    public void Return(InferenceSlot slot) => _pool.Return(this, slot);
 
-    /// <summary>Takes a request out of the queue.</summary>
-    /// <returns>False if it was answered meanwhile.</returns>
-    public bool Cancel(SlotRequest request)
-    {
-        lock (_lock)
-        {
-            if (request.Node.List is null)
-            {
-                return false;
-            }
-
-            _waiting.Remove(request.Node);
-            return true;
-        }
-    }
-
-    /// <summary>Takes a slot back, and hands it to whoever has waited longest.</summary>
-    public void Return(InferenceSlot slot)
-    {
-        SlotRequest? next = null;
-        int version = 0;
-        lock (_lock)
-        {
-            if (_closed || Failure is not null || _waiting.First is not { } first)
-            {
-                _free.Enqueue(slot);
-            }
-            else
-            {
-                next = first.Value;
-                _waiting.RemoveFirst();
-                version = slot.Rent();
-            }
-        }
-
-        next?.Answer(new Inference(slot, version));
-    }
-
-    /// <summary>Stops leasing after a device failure: waiters are sent away, to come back when the network has been loaded again.</summary>
+    /// <summary>Stops leasing after a device failure.</summary>
     public void Fault(QaicException failure)
     {
-        lock (_lock)
+        if (Interlocked.CompareExchange(ref _failure, failure, null) is null)
         {
-            Failure ??= failure;
+            _pool.Leave(this);
+        }
+    }
+
+    /// <summary>Whether another device can take what this one refuses.</summary>
+    public bool HasAnother => _pool.HasAnother;
+
+    /// <summary>Runs an inference that failed here on another device, once.</summary>
+    /// <param name="buffers">The inference's buffers, which this device has let go of; they hold its inputs, and receive its outputs.</param>
+    /// <param name="failure">Why it failed here.</param>
+    /// <param name="deviceId">The device on which it has run.</param>
+    /// <returns>Null if it has ended well; else what to tell its owner.</returns>
+    public QaicException? RunElsewhere(DeviceBuffers buffers, QaicException failure, out int deviceId)
+    {
+        deviceId = DeviceId;
+        if (!_pool.IsShared)
+        {
+            return failure;
         }
 
-        SendAway();
+        if (_pool.Visit(this) is not { } other)
+        {
+            return new QaicException(failure.Error, $"{failure.Message} The inference was on device {DeviceId}, and no other device of the session is left to run it again.", failure.HResult, failure);
+        }
+
+        try
+        {
+            other.RunVisitor(buffers);
+            deviceId = other.DeviceId;
+            Interlocked.Increment(ref _retried);
+            other.CountCompleted();
+            return null;
+        }
+        catch (QaicException e)
+        {
+            // Not a third time: an inference that has brought down two devices may be what brings them down.
+            other.Fault(e);
+            return new QaicException(e.Error, $"The inference failed on device {DeviceId}, and again on device {other.DeviceId}. There: {e.Message} Before: {failure.Message}", e.HResult, e);
+        }
+        finally
+        {
+            other.EndVisit();
+        }
     }
+
+    /// <summary>Keeps the network on the device for an inference of another one.</summary>
+    /// <returns>False if it is being released.</returns>
+    public bool TryBeginVisit() => _visits.TryAddCount();
+
+    /// <summary>Ends what <see cref="TryBeginVisit"/> began.</summary>
+    public void EndVisit() => _visits.Signal();
 
     /// <summary>Logs the failure, once. Called with no lock held: a logger is somebody else's code.</summary>
     public void ReportFailure()
     {
-        if (Failure is { } failure && Interlocked.Exchange(ref _failureReported, 1) == 0)
+        // Of several devices the pool tells what becomes of them.
+        if (Failure is { } failure && !_pool.IsShared && Interlocked.Exchange(ref _failureReported, 1) == 0)
         {
             try
             {
@@ -159,20 +147,16 @@ internal sealed class InferenceSet : IDisposable
         }
     }
 
-    /// <summary>Stops leasing, waits for the device, and gives everything back.</summary>
+    /// <summary>Waits for the device, and gives everything back. The pool leases no slot of it any more.</summary>
     public void Dispose()
     {
-        lock (_lock)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
         {
-            if (_closed)
-            {
-                return;
-            }
-
-            _closed = true;
+            return;
         }
 
-        SendAway();
+        EndVisit();
+        _visits.Wait();
         TearDown();
         ReportFailure();
         Log.Released(Logger, _network, DeviceId);
@@ -180,19 +164,18 @@ internal sealed class InferenceSet : IDisposable
 
     private void Build(Platform platform, string qpcPath, QaicOptions options)
     {
-        var context = Own(new QaicContext(platform, options.DeviceId, Logger));
+        QaicContext context = _context = Own(new QaicContext(platform, DeviceId, Logger));
         var qpc = Own(new QaicQpc(context, qpcPath));
-        var activations = new List<(QaicProgram Program, QaicQueue Queue, CompletionWaiter Waiter)>();
         for (int a = 0; a < options.NumActivations; a++)
         {
             var queue = Own(new QaicQueue(context));
             var program = Own(new QaicProgram(context, qpc, Logger));
             program.Activate();
             var waiter = Own(new CompletionWaiter($"qaic device {DeviceId} activation {a}"));
-            activations.Add((program, queue, waiter));
+            _activations.Add((program, queue, waiter));
         }
 
-        IoDescriptor io = activations[0].Program.GetIoDescriptor();
+        IoDescriptor io = _activations[0].Program.GetIoDescriptor();
         Inputs = [.. io.SelectedSet.Bindings.Where(b => b.Direction == DmaDirection.In).Select(b => b.ToTensorSpec())];
         Outputs = [.. io.SelectedSet.Bindings.Where(b => b.Direction == DmaDirection.Out).Select(b => b.ToTensorSpec())];
         IReadOnlyList<TensorSpec> bindings = [.. Inputs, .. Outputs];
@@ -200,14 +183,14 @@ internal sealed class InferenceSet : IDisposable
         // Activation by activation within each rank, so that callers spread over the activations before they queue up behind each other.
         for (int s = 0; s < options.SetSize; s++)
         {
-            foreach ((QaicProgram program, QaicQueue queue, CompletionWaiter waiter) in activations)
+            foreach ((QaicProgram program, QaicQueue queue, CompletionWaiter waiter) in _activations)
             {
                 var buffers = new DeviceBuffers(bindings);
                 try
                 {
                     var slot = new InferenceSlot(this, new QaicExecObj(context, program, queue, buffers, Logger), buffers, waiter);
                     _slots.Add(slot);
-                    _free.Enqueue(slot);
+                    Free.Enqueue(slot);
                 }
                 catch
                 {
@@ -232,24 +215,13 @@ internal sealed class InferenceSet : IDisposable
         }
     }
 
-    private void SendAway()
+    // The execution object is made for this one inference: nobody has rented a slot for it here, and nobody has to wait for one.
+    private void RunVisitor(DeviceBuffers buffers)
     {
-        for (; ; )
-        {
-            SlotRequest? request;
-            lock (_lock)
-            {
-                request = _waiting.First?.Value;
-                if (request is null)
-                {
-                    return;
-                }
-
-                _waiting.RemoveFirst();
-            }
-
-            request.Answer(default);
-        }
+        (QaicProgram program, QaicQueue queue, _) = _activations[0];
+        using var exec = new QaicExecObj(_context!, program, queue, buffers, Logger);
+        exec.Submit();
+        exec.Wait();
     }
 
     private T Own<T>(T resource) where T : IDisposable

@@ -25,11 +25,15 @@ internal sealed class InferenceSlot
 
     private AsyncWait _wait = new();
 
+    // Where the last inference ended, which after a failure is not where the slot belongs.
+    private int _deviceId;
+
     public InferenceSlot(InferenceSet set, QaicExecObj exec, DeviceBuffers buffers, CompletionWaiter waiter)
     {
         _set = set;
         _exec = exec;
         _buffers = buffers;
+        _deviceId = set.DeviceId;
         Waiter = waiter;
     }
 
@@ -45,7 +49,7 @@ internal sealed class InferenceSlot
     /// <summary>Waits for this slot's activation on behalf of asynchronous callers.</summary>
     public CompletionWaiter Waiter { get; }
 
-    /// <summary>Begins a rental. Called by the set for a free slot.</summary>
+    /// <summary>Begins a rental. Called by the pool for a free slot.</summary>
     /// <returns>The rental's version.</returns>
     public int Rent()
     {
@@ -90,6 +94,12 @@ internal sealed class InferenceSlot
 
         _set.ReportFailure();
         _set.Return(this);
+    }
+
+    public int GetDeviceId(int version)
+    {
+        Check(version);
+        return _deviceId;
     }
 
     public Span<byte> Input(int version, int index)
@@ -143,7 +153,7 @@ internal sealed class InferenceSlot
                     throw new InvalidOperationException("The inference was submitted already; wait for it first.");
                 }
 
-                if (_closed)
+                if (_closed || _set.Failure is not null)
                 {
                     return false;
                 }
@@ -155,13 +165,18 @@ internal sealed class InferenceSlot
                 }
                 catch (QaicException e)
                 {
-                    _state = State.Failed;
-                    _failure = e;
                     if (e.Error is not QaicError.DeviceBusy)
                     {
                         _set.Fault(e);
+                        if (_set.HasAnother)
+                        {
+                            _state = State.Filling;
+                            return false;
+                        }
                     }
 
+                    _state = State.Failed;
+                    _failure = e;
                     throw;
                 }
 
@@ -283,12 +298,16 @@ internal sealed class InferenceSlot
         {
             _exec.Wait();
             _state = State.Done;
+            _set.CountCompleted();
         }
         catch (QaicException e)
         {
-            _state = State.Failed;
-            _failure = e;
             _set.Fault(e);
+
+            // The device lets go of the buffers before another one gets them.
+            _exec.Dispose();
+            _failure = _set.RunElsewhere(_buffers, e, out _deviceId);
+            _state = _failure is null ? State.Done : State.Failed;
         }
     }
 

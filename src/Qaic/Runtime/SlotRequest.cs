@@ -1,21 +1,21 @@
 namespace Qaic.Runtime;
 
-/// <summary>A place in the queue for a slot of an <see cref="InferenceSet"/>.</summary>
+/// <summary>A place in the queue for a slot of a <see cref="SlotPool"/>.</summary>
 internal sealed class SlotRequest
 {
-    private readonly InferenceSet _set;
+    private readonly SlotPool _pool;
     private readonly TaskCompletionSource<Inference> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public SlotRequest(InferenceSet set)
+    public SlotRequest(SlotPool pool)
     {
-        _set = set;
+        _pool = pool;
         Node = new LinkedListNode<SlotRequest>(this);
     }
 
-    /// <summary>The place itself; the set's lock guards it.</summary>
+    /// <summary>The place itself; the pool's lock guards it.</summary>
     public LinkedListNode<SlotRequest> Node { get; }
 
-    /// <summary>Gives a slot, or the default to say: the set has closed, ask again.</summary>
+    /// <summary>Gives a slot, or the default to say: the pool has closed, ask again.</summary>
     public void Answer(Inference inference) => _answer.SetResult(inference);
 
     /// <summary>Waits for the answer on this thread.</summary>
@@ -26,7 +26,7 @@ internal sealed class SlotRequest
         {
             _answer.Task.Wait(cancellationToken);
         }
-        catch (OperationCanceledException) when (_set.Cancel(this))
+        catch (OperationCanceledException) when (_pool.Cancel(this))
         {
             throw;
         }
@@ -48,7 +48,7 @@ internal sealed class SlotRequest
         {
             return await _answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (_set.Cancel(this))
+        catch (OperationCanceledException) when (_pool.Cancel(this))
         {
             throw;
         }

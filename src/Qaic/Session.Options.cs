@@ -1,0 +1,92 @@
+using System.Collections.Immutable;
+using Qaic.Diagnostics;
+using Qaic.Runtime;
+
+namespace Qaic;
+
+public sealed partial class Session
+{
+    /// <summary>The options that can be changed after creation, by keyword, with their values: <c>dev_id</c> (an int, or an array of them when there are several), <c>num_activations</c>, <c>set_size</c>.</summary>
+    /// <remarks>Python's <c>backend_options()</c>.</remarks>
+    public IReadOnlyDictionary<string, object> BackendOptions()
+    {
+        QaicOptions options = Options;
+        return new Dictionary<string, object>
+        {
+            ["dev_id"] = options.DeviceIds is [int only] ? only : options.DeviceIds.ToArray(),
+            ["num_activations"] = options.NumActivations,
+            ["set_size"] = options.SetSize,
+        };
+    }
+
+    /// <summary>Changes options of a live session: waits for what is in flight, gives the device back, and activates anew. Callers meanwhile wait, and none is lost.</summary>
+    /// <remarks>
+    /// <para>Does nothing when nothing changes. A session that has not been set up only takes note. When the device cannot be activated with the new options, the old ones are in
+    /// force again, and so is the network.</para>
+    /// <para>Slots that are rented but not submitted lose their device: <see cref="Inference.TrySubmit"/> says so.</para>
+    /// </remarks>
+    /// <param name="update">Gives the new options from those in force, with another <see cref="QaicOptions.DeviceIds"/>, <see cref="QaicOptions.NumActivations"/> or <see cref="QaicOptions.SetSize"/>.</param>
+    /// <exception cref="ArgumentException">A value is out of range, or another option was changed.</exception>
+    /// <exception cref="QaicException">The device cannot be activated with the new options.</exception>
+    /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
+    public void UpdateBackendOptions(Func<QaicOptions, QaicOptions> update)
+    {
+        ArgumentNullException.ThrowIfNull(update);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            QaicOptions old = _options;
+            QaicOptions changed = update(old) ?? throw new ArgumentException("The update returned no options.", nameof(update));
+            if (changed == old)
+            {
+                return;
+            }
+
+            if (changed with { DeviceIds = old.DeviceIds, NumActivations = old.NumActivations, SetSize = old.SetSize } != old)
+            {
+                throw new ArgumentException(
+                    "Only DeviceIds (dev_id), NumActivations (num_activations) and SetSize (set_size) can be changed on a live session; the others are fixed when it is created. Create a new session.", nameof(update));
+            }
+
+            changed.Validate();
+            SlotPool? pool = TakePool();
+            if (pool is null)
+            {
+                _options = changed;
+                return;
+            }
+
+            // First the old: the new activations may need its cores.
+            pool.Dispose();
+            try
+            {
+                _pool = Activate(changed, mayLack: false);
+                _options = changed;
+            }
+            catch
+            {
+                Restore(old);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>The network's inputs by name: shape and type of each. Python's <c>model_input_shape_dict()</c>.</summary>
+    public IReadOnlyDictionary<string, TensorSpec> ModelInputShapeDict() => Inputs.ToImmutableDictionary(input => input.Name);
+
+    /// <summary>The network's outputs by name: shape and type of each. Python's <c>model_output_shape_dict()</c>.</summary>
+    public IReadOnlyDictionary<string, TensorSpec> ModelOutputShapeDict() => Outputs.ToImmutableDictionary(output => output.Name);
+
+    private void Restore(QaicOptions old)
+    {
+        try
+        {
+            _pool = Activate(old, mayLack: true);
+        }
+        catch (QaicException e)
+        {
+            // The next run tries again. The caller gets the reason of the update's failure.
+            Log.NotRestored(_logger, e);
+        }
+    }
+}
