@@ -70,6 +70,9 @@ public readonly struct Inference : IDisposable, IEquatable<Inference>
     /// <exception cref="QaicException">The device refused.</exception>
     public bool TrySubmit() => Slot.TrySubmit(_version);
 
+    /// <summary>As <see cref="TrySubmit"/>, for an inference that no record counts.</summary>
+    internal bool TrySubmitUnrecorded() => Slot.TrySubmit(_version, unrecorded: true);
+
     /// <summary>Waits for the device.</summary>
     /// <exception cref="InvalidOperationException">Nothing was submitted, or the slot was given back.</exception>
     /// <exception cref="QaicException">The inference failed; there are no outputs. The session loads the network again before the next rental.</exception>

@@ -25,6 +25,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     private readonly ILogger _logger;
     private readonly TemporaryDirectory? _compiled;
     private readonly (long Length, DateTime Written) _qpcStamp;
+    private readonly string _networkName;
     private volatile SlotPool? _pool;
     private volatile QaicOptions _options;
     private volatile bool _disposed;
@@ -79,7 +80,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
 
         try
         {
-            (Inputs, Outputs, bool isSimulated) = ReadQpc(QpcPath);
+            (_networkName, Inputs, Outputs, bool isSimulated) = ReadQpc(QpcPath);
             _qpcStamp = Stamp(QpcPath);
             if (isSimulated && !Platform.IsSimulated)
             {
@@ -93,6 +94,8 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         }
 
         BatchSize = LeadingDimension([.. Inputs, .. Outputs]);
+        _recorder = new SessionRecorder(Options.EnableMetrics, Options.EnableProfiling);
+        _runTags = new TelemetryTags(null, _networkName, Platform.Name);
     }
 
     /// <summary>Full path of the QPC in use.</summary>
@@ -347,7 +350,8 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
 
     private SlotPool Activate(QaicOptions options, bool mayLack)
     {
-        var pool = new SlotPool(options.DeviceIds, (pool, device) => ActivateOn(pool, options, device), mayLack, _logger);
+        var pool = new SlotPool(
+            options.DeviceIds, (pool, device) => ActivateOn(pool, options, device), mayLack, isTimed: _recorder.Profiler is not null, _runTags, _logger);
         _wasReady = true;
         return pool;
     }
@@ -359,10 +363,24 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             throw new QaicException(QaicError.InvalidCall, $"'{QpcPath}' was changed after the session had been created, so it may hold another network now. Create a new session.");
         }
 
+        var tags = new TelemetryTags(device, _networkName, Platform.Name);
+        using Activity? span = Telemetry.StartLoad(tags);
+        try
+        {
+            return ActivateOn(pool, options, device, tags);
+        }
+        catch (Exception e) when (Note(span, e))
+        {
+            throw;
+        }
+    }
+
+    private InferenceSet ActivateOn(SlotPool pool, QaicOptions options, int device, TelemetryTags tags)
+    {
         InferenceSet set;
         try
         {
-            set = new InferenceSet(pool, Platform, QpcPath, options, device, _logger);
+            set = new InferenceSet(pool, Platform, QpcPath, options, device, _recorder, tags, _logger);
         }
         catch (QaicException e) when (e.Error is QaicError.OutOfDeviceResources or QaicError.OutOfDeviceMemory)
         {
@@ -375,7 +393,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
                 throw;
             }
 
-            set = new InferenceSet(pool, Platform, QpcPath, options, device, _logger);
+            set = new InferenceSet(pool, Platform, QpcPath, options, device, _recorder, tags, _logger);
         }
 
         if (!SameTensors(set.Inputs, Inputs) || !SameTensors(set.Outputs, Outputs))
@@ -422,15 +440,16 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         return simulated;
     }
 
-    private static (IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs, bool IsSimulated) ReadQpc(string path)
+    private static (string Name, IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs, bool IsSimulated) ReadQpc(string path)
     {
         using var file = QpcFile.Open(path);
-        IoDescriptor io = IoDescriptor.FromNetwork(file.ReadNetworkDescriptor());
+        NetworkDescriptor network = file.ReadNetworkDescriptor();
+        IoDescriptor io = IoDescriptor.FromNetwork(network);
         CompilationRecord? record = CompilationRecord.Read(file);
         IReadOnlyList<string> booleans = record?.BooleanTensors ?? [];
         TensorSpec[] Of(DmaDirection direction) =>
             [.. io.SelectedSet.Bindings.Where(b => b.Direction == direction).Select(b => b.ToTensorSpec()).Select(s => s with { IsBoolean = booleans.Contains(s.Name) })];
-        return (Of(DmaDirection.In), Of(DmaDirection.Out), record is not null);
+        return (network.NetworkName, Of(DmaDirection.In), Of(DmaDirection.Out), record is not null);
     }
 
     private static bool SameTensors(IReadOnlyList<TensorSpec> loaded, IReadOnlyList<TensorSpec> declared) =>

@@ -19,7 +19,7 @@ internal sealed class BenchmarkRunner(IReadOnlyList<Inference> slots, long? infe
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public (long Completed, TimeSpan Elapsed) Run()
     {
-        Inference[] warm = [.. slots.Where(slot => slot.TrySubmit())];
+        Inference[] warm = [.. slots.Where(slot => slot.TrySubmitUnrecorded())];
         foreach (Inference slot in warm)
         {
             slot.Wait();

@@ -26,11 +26,13 @@ internal sealed class InferenceSet : IDisposable
     private int _failureReported;
 
     /// <exception cref="QaicException">The device is missing, busy, or has not enough cores or memory; nothing stays behind.</exception>
-    public InferenceSet(SlotPool pool, Platform platform, string qpcPath, QaicOptions options, int deviceId, ILogger logger)
+    public InferenceSet(SlotPool pool, Platform platform, string qpcPath, QaicOptions options, int deviceId, SessionRecorder recorder, TelemetryTags tags, ILogger logger)
     {
         _pool = pool;
         long start = Stopwatch.GetTimestamp();
         Logger = logger;
+        Recorder = recorder;
+        Tags = tags;
         DeviceId = deviceId;
         _network = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(qpcPath))) ?? qpcPath;
         try
@@ -48,6 +50,12 @@ internal sealed class InferenceSet : IDisposable
     }
 
     public ILogger Logger { get; }
+
+    /// <summary>What is kept about the inferences.</summary>
+    public SessionRecorder Recorder { get; }
+
+    /// <summary>For telemetry.</summary>
+    public TelemetryTags Tags { get; }
 
     public int DeviceId { get; }
 
@@ -183,12 +191,13 @@ internal sealed class InferenceSet : IDisposable
         // Activation by activation within each rank, so that callers spread over the activations before they queue up behind each other.
         for (int s = 0; s < options.SetSize; s++)
         {
-            foreach ((QaicProgram program, QaicQueue queue, CompletionWaiter waiter) in _activations)
+            for (int a = 0; a < _activations.Count; a++)
             {
+                (QaicProgram program, QaicQueue queue, CompletionWaiter waiter) = _activations[a];
                 var buffers = new DeviceBuffers(bindings);
                 try
                 {
-                    var slot = new InferenceSlot(this, new QaicExecObj(context, program, queue, buffers, Logger), buffers, waiter);
+                    var slot = new InferenceSlot(this, new QaicExecObj(context, program, queue, buffers, Logger), buffers, waiter, a);
                     _slots.Add(slot);
                     Free.Enqueue(slot);
                 }

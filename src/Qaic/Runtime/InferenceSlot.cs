@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Qaic.Diagnostics;
@@ -28,13 +29,22 @@ internal sealed class InferenceSlot
     // Where the last inference ended, which after a failure is not where the slot belongs.
     private int _deviceId;
 
-    public InferenceSlot(InferenceSet set, QaicExecObj exec, DeviceBuffers buffers, CompletionWaiter waiter)
+    private readonly int _activation;
+    private readonly InferenceProfiler? _profiler;
+    private PhaseTimestamps _times;
+    private long _sequence;
+    private bool _isUnrecorded;
+    private bool _isCounted;
+
+    public InferenceSlot(InferenceSet set, QaicExecObj exec, DeviceBuffers buffers, CompletionWaiter waiter, int activation)
     {
         _set = set;
         _exec = exec;
         _buffers = buffers;
         _deviceId = set.DeviceId;
         Waiter = waiter;
+        _activation = activation;
+        _profiler = set.Recorder.Profiler;
     }
 
     private enum State
@@ -50,10 +60,17 @@ internal sealed class InferenceSlot
     public CompletionWaiter Waiter { get; }
 
     /// <summary>Begins a rental. Called by the pool for a free slot.</summary>
+    /// <param name="requested">When it was asked for, if that is to be recorded.</param>
     /// <returns>The rental's version.</returns>
-    public int Rent()
+    public int Rent(long requested)
     {
         _state = State.Filling;
+        if (_profiler is not null)
+        {
+            _times.Requested = requested;
+            _times.Leased = Stopwatch.GetTimestamp();
+        }
+
         return ++_version;
     }
 
@@ -83,6 +100,7 @@ internal sealed class InferenceSlot
                 _wait.SetException(GivenBack());
             }
 
+            Profile();
             _state = State.Free;
             _failure = null;
             _version++;
@@ -141,7 +159,7 @@ internal sealed class InferenceSlot
     }
 
     /// <returns>False if the set has given the execution object back.</returns>
-    public bool TrySubmit(int version)
+    public bool TrySubmit(int version, bool unrecorded = false)
     {
         try
         {
@@ -158,10 +176,22 @@ internal sealed class InferenceSlot
                     return false;
                 }
 
+                Profile();
                 _failure = null;
+                _isUnrecorded = unrecorded;
                 try
                 {
-                    _exec.Submit();
+                    if (_profiler is null)
+                    {
+                        _exec.Submit();
+                    }
+                    else
+                    {
+                        _times.MarshalledIn = Stopwatch.GetTimestamp();
+                        _exec.Submit();
+                        _times.Enqueued = Stopwatch.GetTimestamp();
+                        _sequence = unrecorded ? 0 : _set.Recorder.NextSequence();
+                    }
                 }
                 catch (QaicException e)
                 {
@@ -181,6 +211,7 @@ internal sealed class InferenceSlot
                 }
 
                 _state = State.Running;
+                _isCounted = Telemetry.InferenceEntered(_set.Tags);
                 return true;
             }
         }
@@ -296,9 +327,10 @@ internal sealed class InferenceSlot
     {
         try
         {
-            _exec.Wait();
+            WaitForDevice();
             _state = State.Done;
             _set.CountCompleted();
+            Completed();
         }
         catch (QaicException e)
         {
@@ -308,7 +340,57 @@ internal sealed class InferenceSlot
             _exec.Dispose();
             _failure = _set.RunElsewhere(_buffers, e, out _deviceId);
             _state = _failure is null ? State.Done : State.Failed;
+            if (_failure is null)
+            {
+                Completed();
+            }
+            else
+            {
+                Telemetry.InferenceFailed(_failure, _set.Tags);
+            }
         }
+    }
+
+    private void WaitForDevice()
+    {
+        try
+        {
+            _exec.Wait();
+        }
+        finally
+        {
+            Telemetry.InferenceLeft(_isCounted, _set.Tags);
+        }
+    }
+
+    // With the lock held, after an inference that ended well.
+    private void Completed()
+    {
+        if (_isUnrecorded)
+        {
+            return;
+        }
+
+        long now = Stopwatch.GetTimestamp();
+        _times.Completed = now;
+        _set.Recorder.Latencies?.Record(now - _exec.Submitted);
+        Telemetry.InferenceCompleted(now - _exec.Submitted, _set.Tags);
+    }
+
+    // With the lock held. The caller has the outputs, because it gives the slot back or submits the next inference with it.
+    private void Profile()
+    {
+        if (_profiler is null || _state != State.Done || _isUnrecorded)
+        {
+            return;
+        }
+
+        _times.DataSet = _times.MarshalledIn;
+        _times.MarshalledOut = Stopwatch.GetTimestamp();
+        _profiler.Record(in _times, _deviceId, _activation, _sequence);
+
+        // Whoever submits again in the same rental has waited for nothing.
+        _times.Requested = _times.Leased = _times.MarshalledOut;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -56,6 +56,9 @@ internal sealed unsafe class QaicExecObj : IDisposable
 
     public QaicHandle Handle { get; }
 
+    /// <summary>When the buffers were last handed to the device, by <see cref="Stopwatch"/>.</summary>
+    public long Submitted => _submitted;
+
     /// <summary>Hands the buffers to the device.</summary>
     /// <exception cref="QaicException">The device refused.</exception>
     public void Submit()

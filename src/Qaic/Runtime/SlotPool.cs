@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Qaic.Diagnostics;
 
@@ -19,6 +20,8 @@ internal sealed class SlotPool : IDisposable
     private readonly SortedDictionary<int, string> _lost = [];
     private readonly Func<SlotPool, int, InferenceSet> _activate;
     private readonly ILogger _logger;
+    private readonly TelemetryTags _tags;
+    private readonly bool _isTimed;
     private readonly int _devices;
 
     // Sets that have failed and that no recovery releases.
@@ -29,12 +32,16 @@ internal sealed class SlotPool : IDisposable
     /// <param name="devices">Ids of the devices, each once.</param>
     /// <param name="activate">Loads and activates the network on a device. Called on other threads too.</param>
     /// <param name="mayLack">Whether devices may be missing, as long as one is there.</param>
+    /// <param name="isTimed">Whether the time of each request is kept.</param>
+    /// <param name="tags">For counting those that wait.</param>
     /// <param name="logger">Receives word of devices that come and go.</param>
     /// <exception cref="QaicException">A device is missing, busy, or has not enough cores or memory; nothing stays behind.</exception>
-    public SlotPool(IReadOnlyList<int> devices, Func<SlotPool, int, InferenceSet> activate, bool mayLack, ILogger logger)
+    public SlotPool(IReadOnlyList<int> devices, Func<SlotPool, int, InferenceSet> activate, bool mayLack, bool isTimed, TelemetryTags tags, ILogger logger)
     {
         _devices = devices.Count;
         _activate = activate;
+        _isTimed = isTimed;
+        _tags = tags;
         _logger = logger;
         var failures = new List<QaicException>();
         foreach (int device in devices)
@@ -87,9 +94,10 @@ internal sealed class SlotPool : IDisposable
     /// <summary>Takes a slot if one is free.</summary>
     public bool TryRent(out Inference inference)
     {
+        long requested = Now();
         lock (_lock)
         {
-            return TryTake(out inference);
+            return TryTake(requested, out inference);
         }
     }
 
@@ -99,6 +107,7 @@ internal sealed class SlotPool : IDisposable
     /// <returns>False if the pool was closed or has failed: use another.</returns>
     public bool Rent(out Inference inference, out SlotRequest? request)
     {
+        long requested = Now();
         lock (_lock)
         {
             request = null;
@@ -108,9 +117,9 @@ internal sealed class SlotPool : IDisposable
                 return false;
             }
 
-            if (!TryTake(out inference))
+            if (!TryTake(requested, out inference))
             {
-                request = new SlotRequest(this);
+                request = new SlotRequest(this, requested) { IsCounted = Telemetry.SlotWaitStarted(_tags) };
                 _waiting.AddLast(request.Node);
             }
 
@@ -130,6 +139,7 @@ internal sealed class SlotPool : IDisposable
             }
 
             _waiting.Remove(request.Node);
+            Telemetry.SlotWaitEnded(request.IsCounted, _tags);
             return true;
         }
     }
@@ -148,7 +158,7 @@ internal sealed class SlotPool : IDisposable
             }
             else
             {
-                version = slot.Rent();
+                version = slot.Rent(next.Requested);
             }
         }
 
@@ -252,8 +262,10 @@ internal sealed class SlotPool : IDisposable
 
     private static string Describe(SortedDictionary<int, string> lost) => string.Join("; ", lost.Select(p => $"device {p.Key}: {p.Value}"));
 
+    private long Now() => _isTimed ? Stopwatch.GetTimestamp() : 0;
+
     // The caller holds the lock.
-    private bool TryTake(out Inference inference)
+    private bool TryTake(long requested, out Inference inference)
     {
         InferenceSet? best = null;
         if (!_closed)
@@ -274,7 +286,7 @@ internal sealed class SlotPool : IDisposable
         }
 
         InferenceSlot slot = best.Free.Dequeue();
-        inference = new Inference(slot, slot.Rent());
+        inference = new Inference(slot, slot.Rent(requested));
         return true;
     }
 
@@ -287,6 +299,7 @@ internal sealed class SlotPool : IDisposable
         }
 
         _waiting.RemoveFirst();
+        Telemetry.SlotWaitEnded(first.Value.IsCounted, _tags);
         return first.Value;
     }
 
@@ -297,6 +310,7 @@ internal sealed class SlotPool : IDisposable
         {
             int device = failed.DeviceId;
             failed.Dispose();
+            Telemetry.DeviceLost(failed.Tags);
             Log.DeviceLost(_logger, device, failed.Retried, failed.Failure!);
             if (failed.Completed == 0)
             {
@@ -368,7 +382,7 @@ internal sealed class SlotPool : IDisposable
                 }
 
                 slot = set.Free.Dequeue();
-                version = slot.Rent();
+                version = slot.Rent(oldest.Requested);
                 request = oldest;
             }
 
@@ -390,6 +404,7 @@ internal sealed class SlotPool : IDisposable
                 }
 
                 _waiting.RemoveFirst();
+                Telemetry.SlotWaitEnded(request.IsCounted, _tags);
             }
 
             request.Answer(default);

@@ -6,14 +6,21 @@ internal sealed class SlotRequest
     private readonly SlotPool _pool;
     private readonly TaskCompletionSource<Inference> _answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public SlotRequest(SlotPool pool)
+    public SlotRequest(SlotPool pool, long requested)
     {
         _pool = pool;
+        Requested = requested;
         Node = new LinkedListNode<SlotRequest>(this);
     }
 
     /// <summary>The place itself; the pool's lock guards it.</summary>
     public LinkedListNode<SlotRequest> Node { get; }
+
+    /// <summary>When it was asked for; 0 if nobody wants to know.</summary>
+    public long Requested { get; }
+
+    /// <summary>Whether the wait was counted as one.</summary>
+    public bool IsCounted { get; set; }
 
     /// <summary>Gives a slot, or the default to say: the pool has closed, ask again.</summary>
     public void Answer(Inference inference) => _answer.SetResult(inference);

@@ -18,9 +18,9 @@ internal sealed unsafe class ScalingEngine : ISimulationEngine
         Qaic.Platform.Simulated((options ?? new()) with { Engine = new ScalingEngine() });
 
     /// <summary>Writes a QPC of one input "x" and one output "y", float[rows, columns], for so many cores.</summary>
-    public static string WriteQpc(string directory, int rows = 4, int columns = 2, uint cores = 2)
+    public static string WriteQpc(string directory, int rows = 4, int columns = 2, uint cores = 2, string name = "scaling")
     {
-        var network = new NetworkDescriptor { NetworkName = "scaling", NumCores = cores, BatchSize = rows };
+        var network = new NetworkDescriptor { NetworkName = name, NumCores = cores, BatchSize = rows };
         network.Inputs.Add(Binding("x", rows, columns));
         network.Outputs.Add(Binding("y", rows, columns));
         network.AssignDmaBuffers();
