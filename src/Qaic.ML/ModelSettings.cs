@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Qaic.Options;
 
 namespace Qaic.ML;
 
@@ -17,10 +18,10 @@ internal sealed record ModelSettings(ColumnMap Columns, QaicOptions Options, NaN
     public const string ProgramEntryName = "Program.qpc";
 
     // Unknown members are ignored: a change that older readers must not ignore raises the version in MlNetInternals.
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter(), new KeywordConverter() } };
 
     public void Write(Stream stream) =>
-        JsonSerializer.Serialize(stream, this with { Options = Options with { Backend = QaicBackend.Auto, DeviceId = 0, OutputDirectory = null } }, s_json);
+        JsonSerializer.Serialize(stream, this with { Options = Options with { Backend = QaicBackend.Auto, DeviceId = 0, OutputDirectory = null, CacheDirectory = null, CompilerPath = null } }, s_json);
 
     /// <exception cref="FormatException">The settings are damaged.</exception>
     public static ModelSettings Read(Stream stream)
@@ -32,9 +33,35 @@ internal sealed record ModelSettings(ColumnMap Columns, QaicOptions Options, NaN
                 ? settings
                 : throw new FormatException($"Entry '{EntryName}' of the saved model lacks columns or options. It was damaged.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or OptionException)
         {
             throw new FormatException($"Entry '{EntryName}' of the saved model is not the JSON it should be: {e.Message}", e);
         }
+    }
+
+    // Options are kept by keyword, as everywhere outside of C#: the record may change its shape, keywords do not.
+    private sealed class KeywordConverter : JsonConverter<QaicOptions>
+    {
+        public override void Write(Utf8JsonWriter writer, QaicOptions value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, value.ToKeywords(), options);
+
+        // As with other members, what a newer writer knows beyond us is ignored.
+        public override QaicOptions Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            using var document = JsonDocument.ParseValue(ref reader);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? QaicOptions.FromKeywords(document.RootElement.EnumerateObject().Where(p => OptionTable.Find(p.Name) is not null).Select(p => KeyValuePair.Create(p.Name, Plain(p.Value))))
+                : throw new JsonException("Options are an object with a value for each keyword.");
+        }
+
+        private static object? Plain(JsonElement value) => value.ValueKind switch
+        {
+            JsonValueKind.Object => value.EnumerateObject().Select(p => KeyValuePair.Create(p.Name, Plain(p.Value))).ToArray(),
+            JsonValueKind.Array => value.EnumerateArray().Select(Plain).ToArray(),
+            JsonValueKind.String => value.GetString(),
+            JsonValueKind.Number => value.TryGetInt32(out int whole) ? whole : value.TryGetDecimal(out decimal number) ? number : value.GetRawText(),
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => null,
+        };
     }
 }

@@ -17,6 +17,7 @@ namespace Qaic.OnnxRuntime;
 /// <para>Thread-safe. The same model and options give the same bytes.</para>
 /// <para>All dimensions become fixed: symbols get their values from <see cref="QaicOptions.OnnxDefineSymbol"/>. A free dimension that leads every input and output is the batch,
 /// and becomes <see cref="QaicOptions.BatchSize"/> or 32.</para>
+/// <para>Options for which <see cref="OptionInfo.IsSimulated"/> is false do not change the network; they are recorded in the QPC, and one line of the log names them.</para>
 /// </remarks>
 public sealed partial class EmbeddedCompiler : ICompiler
 {
@@ -76,7 +77,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
         {
             Compiler = Name,
             CompilerVersion = Version,
-            Options = InForce(options),
+            Options = OptionTable.CompileValues(options),
             BooleanTensors = [.. inputs.Concat(outputs).Where(t => t.DataType == (int)TensorElementType.Bool).Select(t => t.Name).Distinct()],
         };
 
@@ -97,6 +98,11 @@ public sealed partial class EmbeddedCompiler : ICompiler
             .Add(NetworkElf.SegmentName, elf)
             .Add(NetworkDescriptor.SegmentName, network.ToBytes())
             .Write(path, cancellationToken);
+        if (OptionTable.NotSimulated(options) is { Length: > 0 } recorded)
+        {
+            OnlyRecorded(logger, modelPath, string.Join(", ", recorded));
+        }
+
         Written(logger, network.NetworkName, network.BatchSize, weights.Weights.Count, weights.Length);
         return path;
     }
@@ -236,29 +242,11 @@ public sealed partial class EmbeddedCompiler : ICompiler
     private static int BatchSize(ImmutableArray<OrtTensor> tensors) =>
         tensors.All(t => t.Shape.Length > 0 && t.Shape[0] > 0 && t.Shape[0] == tensors[0].Shape[0]) ? tensors[0].Shape[0] : 1;
 
-    // Sorted, so that the same options are the same bytes.
-    private static SortedDictionary<string, string> InForce(QaicOptions options)
-    {
-        var result = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (PropertyInfo property in typeof(QaicOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance))
-        {
-            if (property.GetCustomAttribute<OptionAttribute>() is { Stage: OptionStage.Compile } option && property.GetValue(options) is { } value)
-            {
-                string text = value is ImmutableDictionary<string, int> map
-                    ? string.Join(";", map.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key},{p.Value}")))
-                    : Convert.ToString(value, CultureInfo.InvariantCulture)!;
-                if (text.Length > 0)
-                {
-                    result[option.Keyword] = text;
-                }
-            }
-        }
-
-        return result;
-    }
-
     [LoggerMessage(EventId = 4003, Level = LogLevel.Warning, Message = "The rows of a batch influence each other in {Model} (or that could not be found out), so it is compiled for one row per inference; BatchSize (batch_size) overrides that")]
     private static partial void RowsInteract(ILogger logger, string model);
+
+    [LoggerMessage(EventId = 4004, Level = LogLevel.Information, Message = "The embedded compiler has no use for some options of {Model}; they are recorded in the QPC only: {Options}")]
+    private static partial void OnlyRecorded(ILogger logger, string model, string options);
 
     [LoggerMessage(EventId = 4002, Level = LogLevel.Debug, Message = "Compiled network {Network}: {Rows} rows per inference, {Count} weights of {Bytes} bytes")]
     private static partial void Written(ILogger logger, string network, int rows, int count, long bytes);

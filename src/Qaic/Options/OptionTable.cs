@@ -1,33 +1,156 @@
 using System.Collections.Immutable;
-using System.Globalization;
+using System.Reflection;
 
 namespace Qaic.Options;
 
-/// <summary>All options, from the attributes on <see cref="QaicOptions"/>.</summary>
+/// <summary>All options, from the attributes on <see cref="QaicOptions"/>: the one table behind keywords, YAML, compiler arguments, help and documentation.</summary>
 public static class OptionTable
 {
-    /// <summary>The compile-stage options that differ from their defaults, as arguments for the vendor's compiler.</summary>
+    private static readonly Dictionary<string, OptionInfo> s_byName = Names();
+
+    /// <summary>Every option: activation and session first, then compilation by subject.</summary>
+    public static ImmutableArray<OptionInfo> All { get; } = [.. s_byName.Values.Distinct()];
+
+    /// <summary>The option with this keyword, alias or flag, underscores or hyphens; null if there is none.</summary>
+    public static OptionInfo? Find(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return s_byName.GetValueOrDefault(Normalize(name));
+    }
+
+    /// <summary>The name that <paramref name="name"/> was probably meant to be, as it is typed; null if none is near.</summary>
+    public static string? Nearest(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        string typed = Normalize(name).ToLowerInvariant();
+        if (typed.Length is 0 or > 100)
+        {
+            return null;
+        }
+
+        // Names of properties lead to keywords too.
+        if (All.FirstOrDefault(o => o.Property.Equals(typed.Replace("_", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase)) is { } property)
+        {
+            return property.Keyword;
+        }
+
+        (string candidate, int distance) = s_byName.Keys.Select(k => (k, Distance(typed, k.ToLowerInvariant()))).MinBy(p => p.Item2);
+        return distance <= Math.Max(2, typed.Length / 4) ? (name.Contains('-') ? candidate.Replace('_', '-') : candidate) : null;
+    }
+
+    /// <summary>The compile-stage options that are set, as arguments for the vendor's compiler, in the order of the table; the raw ones last.</summary>
+    /// <remarks>
+    /// Without what every compilation has and the compiler's caller adds: model, hardware and its version, output directory, <c>-compile-only</c>.
+    /// <see cref="QaicOptions.Specializations"/> need a file, which the caller writes as well. A profile that is to be dumped (<see cref="QaicOptions.DumpProfile"/>) needs two runs.
+    /// </remarks>
     public static IReadOnlyList<CompilerArgument> CompilerArguments(QaicOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         var arguments = new List<CompilerArgument>();
-        if (options.NumCores is { } cores)
+        foreach (OptionInfo option in All)
         {
-            arguments.Add(new("aic_num_cores", "aic-num-cores", string.Create(CultureInfo.InvariantCulture, $"-aic-num-cores={cores}")));
-        }
+            if (option.Form == OptionForm.None || !option.IsSet(options) || option.GetValue(options) is not { } value)
+            {
+                continue;
+            }
 
-        foreach (string argument in options.CompilerArguments)
-        {
-            arguments.Add(new("compiler_args", argument.TrimStart('-').Split('=')[0], argument));
+            IEnumerable<string> items = option.Type.Items(value).Select(option.Type.Text);
+            if (option.Form == OptionForm.Raw)
+            {
+                arguments.AddRange(items.Select(i => new CompilerArgument(option.Keyword, FlagOf(i), i)));
+                continue;
+            }
+
+            IEnumerable<string> texts = option.Form switch
+            {
+                OptionForm.Switch => [""],
+                OptionForm.OneZero => [(bool)value ? "=1" : "=0"],
+                OptionForm.Joined => ["=" + string.Join(',', items)],
+                _ => items.Select(i => "=" + i),
+            };
+            arguments.AddRange(texts.Select(t => new CompilerArgument(option.Keyword, option.Flag!, $"-{option.Flag}{t}")));
         }
 
         return arguments;
     }
 
-    /// <summary>The compile-stage options that differ from their defaults, by keyword, as canonical text; sorted.</summary>
+    /// <summary>The compile-stage options that are set, by keyword, as canonical text (<see cref="OptionInfo.Format"/>); sorted. Equal options give equal texts.</summary>
+    /// <remarks>Files stand here by path; an identity needs the content of <see cref="OptionInfo.IsInputFile"/> ones too, and options of <see cref="OptionFile.Output"/> have an effect beside the QPC.</remarks>
     public static ImmutableSortedDictionary<string, string> CompileValues(QaicOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return CompilerArguments(options).GroupBy(a => a.Keyword).ToImmutableSortedDictionary(g => g.Key, g => string.Join(' ', g.Select(a => a.Text)), StringComparer.Ordinal);
+        return All.Where(o => o.Stage == OptionStage.Compile && o.IsSet(options)).ToImmutableSortedDictionary(o => o.Keyword, o => o.Format(options), StringComparer.Ordinal);
+    }
+
+    /// <summary>The compile-stage options that are set and that the embedded compiler only records, by keyword; sorted.</summary>
+    public static ImmutableArray<string> NotSimulated(QaicOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return [.. All.Where(o => !o.IsSimulated && o.IsSet(options)).Select(o => o.Keyword).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>The flag of an argument: <c>aic-num-cores</c> for <c>-aic-num-cores=4</c>.</summary>
+    internal static string FlagOf(string argument) => argument.TrimStart('-').Split('=')[0];
+
+    internal static string Normalize(string name) => name.Replace('-', '_');
+
+    internal static OptionInfo ByProperty(string property) => All.First(o => o.Property == property);
+
+    private static Dictionary<string, OptionInfo> Names()
+    {
+        var names = new Dictionary<string, OptionInfo>(StringComparer.OrdinalIgnoreCase);
+        var rows = new List<(OptionInfo Option, PropertyInfo Property)>();
+        foreach (PropertyInfo property in typeof(QaicOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        {
+            if (property.GetCustomAttribute<OptionAttribute>() is { } declaration)
+            {
+                var option = new OptionInfo(property, declaration);
+                rows.Add((option, property));
+                foreach (string name in option.Aliases.Prepend(option.Keyword))
+                {
+                    names.Add(name, option);
+                }
+            }
+        }
+
+        var byProperty = rows.ToDictionary(r => r.Property.Name, r => r.Option);
+        foreach ((OptionInfo option, PropertyInfo property) in rows)
+        {
+            foreach (ExcludesAttribute excludes in property.GetCustomAttributes<ExcludesAttribute>())
+            {
+                OptionInfo other = byProperty[excludes.Property];
+                option.Conflicts = [.. option.Conflicts, new(other.Keyword, IsNeeded: false, excludes.Minimum, excludes.Maximum, excludes.Reason)];
+                other.Conflicts = [.. other.Conflicts, new(option.Keyword, IsNeeded: false, double.NegativeInfinity, double.PositiveInfinity, excludes.Reason)];
+            }
+
+            foreach (RequiresAttribute requires in property.GetCustomAttributes<RequiresAttribute>())
+            {
+                option.Conflicts = [.. option.Conflicts, new(byProperty[requires.Property].Keyword, IsNeeded: true, double.NegativeInfinity, double.PositiveInfinity, requires.Reason)];
+            }
+        }
+
+        return names;
+    }
+
+    // Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+    private static int Distance(string a, string b)
+    {
+        var rows = new int[a.Length + 1, b.Length + 1];
+        for (int i = 0; i <= a.Length; i++)
+        {
+            for (int j = 0; j <= b.Length; j++)
+            {
+                if (i == 0 || j == 0)
+                {
+                    rows[i, j] = i + j;
+                    continue;
+                }
+
+                int best = Math.Min(Math.Min(rows[i - 1, j], rows[i, j - 1]) + 1, rows[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
+                rows[i, j] = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] ? Math.Min(best, rows[i - 2, j - 2] + 1) : best;
+            }
+        }
+
+        return rows[a.Length, b.Length];
     }
 }

@@ -1,169 +1,515 @@
 using System.Collections.Immutable;
-using System.Reflection;
-using System.Text.Json.Serialization;
 using Qaic.Options;
 
 namespace Qaic;
 
-/// <summary>Where networks run.</summary>
-public enum QaicBackend
-{
-    /// <summary>A card that is ready if there is one, else the simulated card, with a warning in the log.</summary>
-    Auto,
-
-    /// <summary>A card, or an error that says what is missing.</summary>
-    Aic,
-
-    /// <summary>The simulated card.</summary>
-    Simulated,
-}
-
-/// <summary>Options of compilation, activation and the session. Immutable; vary one with a <c>with</c> expression.</summary>
-/// <remarks>Each option is declared once, here. Names follow the vendor's python package; null means the vendor's or the compiler's default.</remarks>
-public sealed record QaicOptions
+/// <summary>Options of compilation, activation and the session. Immutable; vary one with a <c>with</c> expression. Two with equal content are equal.</summary>
+/// <remarks>
+/// <para>Each option is declared once, here; <see cref="OptionTable"/> knows its keyword, type, range, default, compiler flag and conflicts, and OPTIONS.md lists them.</para>
+/// <para>Names follow the vendor's python package. Null or an empty collection means that the option is not set; what applies then is the option's <see cref="OptionInfo.Default"/>.</para>
+/// </remarks>
+public sealed partial record QaicOptions
 {
     /// <summary>All defaults.</summary>
     public static QaicOptions Default { get; } = new();
 
-    /// <summary>Devices on which the network runs: indices (QID), 0 or more, each once. Default: device 0.</summary>
-    [Option(OptionStage.Run, "dev_id", Minimum = 0, Maximum = 0x7fff)]
+    // Activation.
+
+    /// <summary>Devices on which the network runs: indices (QID), each once.</summary>
+    [Option(OptionStage.Run, "dev_id", Aliases = ["device_id", "dev_ids"], Minimum = 0, Maximum = 32767,
+        Help = "Devices on which the network runs: indices (QID), each once.")]
     public ImmutableArray<int> DeviceIds { get; init; } = [0];
 
     /// <summary>The first device; setting it makes it the only one.</summary>
-    [JsonIgnore]
     public int DeviceId
     {
         get => DeviceIds[0];
         init => DeviceIds = [value];
     }
 
-    /// <summary>Instances of the network that are active on the device at once, 1 or more. Default 1. Cores times activations must not exceed the device's free cores.</summary>
-    [Option(OptionStage.Run, "num_activations", Minimum = 1, Maximum = 64)]
+    /// <summary>Instances of the network that are active on a device at once. Cores times activations must not exceed the device's free cores.</summary>
+    [Option(OptionStage.Run, "num_activations", Aliases = ["num_activation"], Minimum = 1, Maximum = 64,
+        Help = "Instances of the network that are active on a device at once. Cores times activations must not exceed the device's free cores.")]
     public int NumActivations { get; init; } = 1;
 
-    /// <summary>Inferences in flight per activation, 1 or more. Default 4: enough to hide the hand-over between host and device.</summary>
-    [Option(OptionStage.Run, "set_size", Minimum = 1, Maximum = 1024)]
+    /// <summary>Inferences in flight per activation. The default is enough to hide the hand-over between host and device.</summary>
+    [Option(OptionStage.Run, "set_size", Minimum = 1, Maximum = 1024,
+        Help = "Inferences in flight per activation. The default is enough to hide the hand-over between host and device.")]
     public int SetSize { get; init; } = 4;
 
-    /// <summary>AI cores that one activation occupies, 1 to 16. Default: the compiler's.</summary>
-    [Option(OptionStage.Compile, "aic_num_cores", Minimum = 1, Maximum = 16)]
-    public int? NumCores { get; init; }
+    // Session.
 
-    /// <summary>Values of the model's symbolic dimensions, by symbol. A symbol that leads every input and output is the batch and needs none; see <see cref="BatchSize"/>.</summary>
-    [Option(OptionStage.Compile, "onnx_define_symbol", Minimum = 1)]
-    public ImmutableDictionary<string, int> OnnxDefineSymbol { get; init; } = ImmutableDictionary<string, int>.Empty;
-
-    /// <summary>Rows per inference of a model whose batch dimension is free, 1 or more. Default 32. A value for the symbol in <see cref="OnnxDefineSymbol"/> wins.</summary>
-    [Option(OptionStage.Compile, "batch_size", Minimum = 1)]
-    public int? BatchSize { get; init; }
-
-    /// <summary>Directory that receives the QPC. Default: a temporary directory that lives as long as the session.</summary>
-    [Option(OptionStage.Session, "output_dir")]
-    public string? OutputDirectory { get; init; }
-
-    /// <summary>Whether compiled networks are kept and found again. Default true.</summary>
-    [Option(OptionStage.Session, "use_cache")]
-    public bool UseCache { get; init; } = true;
-
-    /// <summary>Directory of the compile cache. Default: <c>QAIC_CACHE_DIR</c>, else the user's cache directory.</summary>
-    [Option(OptionStage.Session, "cache_dir")]
-    public string? CacheDirectory { get; init; }
-
-    /// <summary>Size that the compile cache is held to, in MiB. Default 16384.</summary>
-    [Option(OptionStage.Session, "cache_limit_mib", Minimum = 1)]
-    public int CacheLimitMiB { get; init; } = 16384;
-
-    /// <summary>Path of the vendor's compiler. Default: found; see the compilers.</summary>
-    [Option(OptionStage.Session, "compiler_path")]
-    public string? CompilerPath { get; init; }
-
-    /// <summary>Seconds that a compilation may take. Default: no limit.</summary>
-    [Option(OptionStage.Session, "compile_timeout", Minimum = 1)]
-    public int? CompileTimeout { get; init; }
-
-    /// <summary>Further arguments for the vendor's compiler, as they are.</summary>
-    [Option(OptionStage.Compile, "compiler_args")]
-    public ImmutableArray<string> CompilerArguments { get; init; } = [];
-
-    /// <summary>Path of a JSON file with the shapes that one QPC serves, by symbol.</summary>
-    [Option(OptionStage.Compile, "network_specialization_config")]
-    public string? NetworkSpecializationConfig { get; init; }
-
-    /// <summary>The same as <see cref="NetworkSpecializationConfig"/>, without a file: for each shape set the value of every symbol.</summary>
-    [Option(OptionStage.Compile, "specializations", Minimum = 1)]
-    public ImmutableArray<ImmutableDictionary<string, int>> Specializations { get; init; } = [];
-
-    /// <summary>Path of a YAML file with the precision of inputs and outputs in the host's buffers.</summary>
-    [Option(OptionStage.Compile, "custom_io_list_file")]
-    public string? CustomIoListFile { get; init; }
-
-    /// <summary>Path that receives a template for <see cref="CustomIoListFile"/>.</summary>
-    [Option(OptionStage.Compile, "dump_custom_io_config_template_file")]
-    public string? DumpCustomIoConfigTemplateFile { get; init; }
-
-    /// <summary>Whether latencies are recorded.</summary>
-    [Option(OptionStage.Session, "enable_metrics")]
-    public bool EnableMetrics { get; init; }
-
-    /// <summary>Whether the phases of each inference are recorded.</summary>
-    [Option(OptionStage.Session, "enable_profiling")]
-    public bool EnableProfiling { get; init; }
-
-    /// <summary>Where the network runs. Default <see cref="QaicBackend.Auto"/>.</summary>
-    [Option(OptionStage.Session, "backend")]
+    /// <summary>Where the network runs: on a card if one is ready, else simulated (auto); on a card or not at all (aic); on the simulated card (sim).</summary>
+    [Option(OptionStage.Session, "backend",
+        Help = "Where the network runs: on a card if one is ready, else simulated (auto); on a card or not at all (aic); on the simulated card (sim).")]
     public QaicBackend Backend { get; init; }
 
-    /// <summary>Checks every value against its range.</summary>
+    /// <summary>Record the latency of each inference.</summary>
+    [Option(OptionStage.Session, "enable_metrics",
+        Help = "Record the latency of each inference.")]
+    [Excludes(nameof(EnableProfiling), "profiling records the latencies as well")]
+    public bool EnableMetrics { get; init; }
+
+    /// <summary>Record the phases of each inference.</summary>
+    [Option(OptionStage.Session, "enable_profiling",
+        Help = "Record the phases of each inference.")]
+    public bool EnableProfiling { get; init; }
+
+    /// <summary>Directory that receives the QPC.</summary>
+    [Option(OptionStage.Session, "output_dir", Flag = "aic-binary-dir", Unset = "a temporary directory that lives as long as the session", File = OptionFile.Place,
+        Help = "Directory that receives the QPC.")]
+    public string? OutputDirectory { get; init; }
+
+    /// <summary>Keep compiled networks and find them again.</summary>
+    [Option(OptionStage.Session, "use_cache",
+        Help = "Keep compiled networks and find them again.")]
+    public bool UseCache { get; init; } = true;
+
+    /// <summary>Directory of the compile cache.</summary>
+    [Option(OptionStage.Session, "cache_dir", Unset = "QAIC_CACHE_DIR, else the user's cache directory", File = OptionFile.Place,
+        Help = "Directory of the compile cache.")]
+    public string? CacheDirectory { get; init; }
+
+    /// <summary>Size that the compile cache is held to, in MiB.</summary>
+    [Option(OptionStage.Session, "cache_limit_mib", Minimum = 1,
+        Help = "Size that the compile cache is held to, in MiB.")]
+    public int CacheLimitMiB { get; init; } = 16384;
+
+    /// <summary>Path of the vendor's compiler.</summary>
+    [Option(OptionStage.Session, "compiler_path", Unset = "QAIC_COMPILER, else where the SDK puts it, else found on PATH", File = OptionFile.Place,
+        Help = "Path of the vendor's compiler.")]
+    public string? CompilerPath { get; init; }
+
+    /// <summary>Seconds that a compilation may take.</summary>
+    [Option(OptionStage.Session, "compile_timeout", Minimum = 1, Unset = "no limit",
+        Help = "Seconds that a compilation may take.")]
+    public int? CompileTimeout { get; init; }
+
+    // Model and shapes.
+
+    /// <summary>Rows per inference of a model whose batch dimension is free. A value for the batch symbol in <see cref="OnnxDefineSymbol"/> wins.</summary>
+    [Option(OptionStage.Compile, "batch_size", Flag = "batchsize", Form = OptionForm.Value, Minimum = 1, Unset = "32 on the simulated card, 1 on the card", IsSimulated = true,
+        Help = "Rows per inference of a model whose batch dimension is free. A value for the batch symbol in onnx_define_symbol wins.")]
+    public int? BatchSize { get; init; }
+
+    /// <summary>Values of the model's symbolic dimensions, by symbol. A symbol that leads every input and output is the batch and needs none; see <see cref="BatchSize"/>.</summary>
+    [Option(OptionStage.Compile, "onnx_define_symbol", Flag = "onnx-define-symbol", Form = OptionForm.Repeated, Minimum = 1, Unset = "none", IsSimulated = true,
+        Help = "Values of the model's symbolic dimensions, by symbol. A symbol that leads every input and output is the batch and needs none; see batch_size.")]
+    public ImmutableDictionary<string, int> OnnxDefineSymbol { get; init; } = ImmutableDictionary<string, int>.Empty;
+
+    /// <summary>JSON file with the shapes that one QPC serves, by symbol.</summary>
+    [Option(OptionStage.Compile, "network_specialization_config", Flag = "network-specialization-config", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input, IsSimulated = true,
+        Help = "JSON file with the shapes that one QPC serves, by symbol.")]
+    [Excludes(nameof(Specializations), "both say which shapes the QPC serves")]
+    [Excludes(nameof(DynamicShapeInput), "shapes are either listed or left open")]
+    public string? NetworkSpecializationConfig { get; init; }
+
+    /// <summary>The same as <see cref="NetworkSpecializationConfig"/> without a file: for each shape set the value of every symbol.</summary>
+    [Option(OptionStage.Compile, "specializations", Minimum = 1, Unset = "none", IsSimulated = true,
+        Help = "The same as network_specialization_config without a file: for each shape set the value of every symbol.")]
+    [Excludes(nameof(DynamicShapeInput), "shapes are either listed or left open")]
+    public ImmutableArray<ImmutableDictionary<string, int>> Specializations { get; init; } = [];
+
+    /// <summary>Inputs whose shape the compiler leaves open, by name.</summary>
+    [Option(OptionStage.Compile, "dynamic_shape_input", Flag = "dynamic-shape-input", Form = OptionForm.Joined, IsFlagInferred = true, Unset = "none",
+        Help = "Inputs whose shape the compiler leaves open, by name.")]
+    public ImmutableArray<string> DynamicShapeInput { get; init; } = [];
+
+    /// <summary>Outputs in the order of the model. TensorFlow models need it.</summary>
+    [Option(OptionStage.Compile, "output_node_names", Flag = "output-node-name", Form = OptionForm.Repeated, Unset = "the model's",
+        Help = "Outputs in the order of the model. TensorFlow models need it.")]
+    public ImmutableArray<string> OutputNodeNames { get; init; } = [];
+
+    /// <summary>Name, type and shape of the inputs. TorchScript models need it.</summary>
+    [Option(OptionStage.Compile, "model_inputs", Flag = "model-input", Form = OptionForm.Repeated, IsFlagInferred = true, Unset = "the model's",
+        Help = "Name, type and shape of the inputs. TorchScript models need it.")]
+    public ImmutableArray<ModelInput> ModelInputs { get; init; } = [];
+
+    /// <summary>YAML file with the precision of inputs and outputs in the host's buffers.</summary>
+    [Option(OptionStage.Compile, "custom_io_list_file", Flag = "custom-IO-list-file", Form = OptionForm.Value, Unset = "the model's types", File = OptionFile.Input, IsSimulated = true,
+        Help = "YAML file with the precision of inputs and outputs in the host's buffers.")]
+    public string? CustomIoListFile { get; init; }
+
+    /// <summary>File that receives a template for <see cref="CustomIoListFile"/>.</summary>
+    [Option(OptionStage.Compile, "dump_custom_io_config_template_file", Flag = "dump-custom-IO-config-template", Form = OptionForm.Value, Unset = "none", File = OptionFile.Output, IsSimulated = true,
+        Help = "File that receives a template for custom_io_list_file.")]
+    public string? DumpCustomIoConfigTemplateFile { get; init; }
+
+    /// <summary>Expand the model's local functions.</summary>
+    [Option(OptionStage.Compile, "always_expand_onnx_functions", Flag = "always-expand-onnx-functions", Form = OptionForm.Switch, IsFlagInferred = true,
+        Help = "Expand the model's local functions.")]
+    [Excludes(nameof(SubFunctions), "functions are either expanded or kept")]
+    public bool AlwaysExpandOnnxFunctions { get; init; }
+
+    /// <summary>Keep the model's local functions as functions; large language models compile faster.</summary>
+    [Option(OptionStage.Compile, "sub_functions", Flag = "sub-functions", Form = OptionForm.Switch,
+        Help = "Keep the model's local functions as functions; large language models compile faster.")]
+    public bool SubFunctions { get; init; }
+
+    /// <summary>YAML files that describe operators of one's own.</summary>
+    [Option(OptionStage.Compile, "register_custom_op", Aliases = ["register_custom_ops"], Flag = "register-custom-op", Form = OptionForm.Repeated, Unset = "none", File = OptionFile.Input,
+        Help = "YAML files that describe operators of one's own.")]
+    public ImmutableArray<string> RegisterCustomOps { get; init; } = [];
+
+    /// <summary>Zip file with embedding tables, for recommendation models.</summary>
+    [Option(OptionStage.Compile, "load_embedding_tables", Flag = "load-embedding-tables", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none", File = OptionFile.Input,
+        Help = "Zip file with embedding tables, for recommendation models.")]
+    public string? LoadEmbeddingTables { get; init; }
+
+    /// <summary>Zip file that receives the embedding tables of a PyTorch model.</summary>
+    [Option(OptionStage.Compile, "dump_embedding_tables", Flag = "dump-embedding-tables", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none", File = OptionFile.Output,
+        Help = "Zip file that receives the embedding tables of a PyTorch model.")]
+    public string? DumpEmbeddingTables { get; init; }
+
+    /// <summary>Keep the outputs X_RetainedState on the device, where they feed the inputs X of the next inference.</summary>
+    [Option(OptionStage.Compile, "retained_state", Flag = "retained-state", Form = OptionForm.Switch,
+        Help = "Keep the outputs X_RetainedState on the device, where they feed the inputs X of the next inference.")]
+    public bool RetainedState { get; init; }
+
+    // Precision.
+
+    /// <summary>Compute in FP16. Without it and without quantization the network runs in FP32, and slowly.</summary>
+    [Option(OptionStage.Compile, "convert_to_fp16", Flag = "convert-to-fp16", Form = OptionForm.Switch,
+        Help = "Compute in FP16. Without it and without quantization the network runs in FP32, and slowly.")]
+    [Excludes(nameof(LoadProfile), "a network is compiled for FP16 or quantized")]
+    [Excludes(nameof(DumpProfile), "a network is compiled for FP16 or quantized")]
+    [Excludes(nameof(ConvertToQuantize), "a network is compiled for FP16 or quantized")]
+    [Excludes(nameof(ExternalQuantizationFile), "a network is compiled for FP16 or quantized")]
+    public bool ConvertToFp16 { get; init; }
+
+    /// <summary>Store the weights of matrix products as MXFP6 and compute in FP16; for use with <see cref="ConvertToFp16"/>.</summary>
+    [Option(OptionStage.Compile, "mxfp6_matmul", Flag = "mxfp6-matmul", Form = OptionForm.Switch,
+        Help = "Store the weights of matrix products as MXFP6 and compute in FP16; for use with convert_to_fp16.")]
+    public bool MxFp6MatMul { get; init; }
+
+    /// <summary>Operators that run in FP16 in a quantized network, by ONNX type.</summary>
+    [Option(OptionStage.Compile, "execute_nodes_in_fp16", Flag = "execute-nodes-in-fp16", Form = OptionForm.Joined, Unset = "none",
+        Help = "Operators that run in FP16 in a quantized network, by ONNX type.")]
+    public ImmutableArray<string> ExecuteNodesInFp16 { get; init; } = [];
+
+    /// <summary>Operators that keep the model's precision in a quantized network, by ONNX type.</summary>
+    [Option(OptionStage.Compile, "keep_original_precision_for_nodes", Flag = "keep-original-precision-for-nodes", Form = OptionForm.Joined, Unset = "none",
+        Help = "Operators that keep the model's precision in a quantized network, by ONNX type.")]
+    public ImmutableArray<string> KeepOriginalPrecisionForNodes { get; init; } = [];
+
+    /// <summary>YAML file with the nodes that run in FP16 or FP32, by their first output. A profile is dumped and loaded with the same file.</summary>
+    [Option(OptionStage.Compile, "node_precision_info_file", Flag = "node-precision-info", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input,
+        Help = "YAML file with the nodes that run in FP16 or FP32, by their first output. A profile is dumped and loaded with the same file.")]
+    public string? NodePrecisionInfoFile { get; init; }
+
+    // Quantization.
+
+    /// <summary>Profile with the data of <see cref="InputListFile"/> (random data without it) and quantize, in one go.</summary>
+    [Option(OptionStage.Compile, "convert_to_quantize", Flag = "convert-to-quantize", Form = OptionForm.Switch,
+        Help = "Profile with the data of input_list_file (random data without it) and quantize, in one go.")]
+    [Excludes(nameof(DumpProfile), "a network is quantized from one source")]
+    [Excludes(nameof(LoadProfile), "a network is quantized from one source")]
+    public bool ConvertToQuantize { get; init; }
+
+    /// <summary>Profile with the data of <see cref="InputListFile"/>, write the profile to this YAML file, then compile with it.</summary>
+    [Option(OptionStage.Compile, "dump_profile", Flag = "dump-profile", Form = OptionForm.Value, Unset = "none", File = OptionFile.Output,
+        Help = "Profile with the data of input_list_file, write the profile to this YAML file, then compile with it.")]
+    [Excludes(nameof(LoadProfile), "a profile is either made or used")]
+    public string? DumpProfile { get; init; }
+
+    /// <summary>Quantize with this profile, made by <see cref="DumpProfile"/> from the same model, batch size and <see cref="NodePrecisionInfoFile"/>.</summary>
+    [Option(OptionStage.Compile, "load_profile", Flag = "load-profile", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input,
+        Help = "Quantize with this profile, made by dump_profile from the same model, batch size and node_precision_info_file.")]
+    public string? LoadProfile { get; init; }
+
+    /// <summary>Quantize with the encodings in this file (AIMET).</summary>
+    [Option(OptionStage.Compile, "external_quantization_file", Flag = "external-quantization", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none", File = OptionFile.Input,
+        Help = "Quantize with the encodings in this file (AIMET).")]
+    [Excludes(nameof(LoadProfile), "the encodings replace the profile")]
+    public string? ExternalQuantizationFile { get; init; }
+
+    /// <summary>Text file with the data to profile with: per line one inference, the raw files of its inputs in the model's order, separated by commas.</summary>
+    [Option(OptionStage.Compile, "input_list_file", Flag = "input-list-file", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input,
+        Help = "Text file with the data to profile with: per line one inference, the raw files of its inputs in the model's order, separated by commas.")]
+    public string? InputListFile { get; init; }
+
+    /// <summary>Schema for activations and constants alike; the older form.</summary>
+    [Option(OptionStage.Compile, "quantization_schema", Flag = "quantization-schema", Form = OptionForm.Value, Unset = "the compiler's",
+        Help = "Schema for activations and constants alike; the older form.")]
+    [Excludes(nameof(QuantizationSchemaActivations), "it stands for activations and constants")]
+    [Excludes(nameof(QuantizationSchemaConstants), "it stands for activations and constants")]
+    public QuantizationSchema? QuantizationSchema { get; init; }
+
+    /// <summary>Schema for activations.</summary>
+    [Option(OptionStage.Compile, "quantization_schema_activations", Flag = "quantization-schema-activations", Form = OptionForm.Value, Unset = "symmetric_with_uint8 (the compiler's)",
+        Help = "Schema for activations.")]
+    public QuantizationSchema? QuantizationSchemaActivations { get; init; }
+
+    /// <summary>Schema for weights and other constants.</summary>
+    [Option(OptionStage.Compile, "quantization_schema_constants", Flag = "quantization-schema-constants", Form = OptionForm.Value, Unset = "symmetric_with_uint8 (the compiler's)",
+        Help = "Schema for weights and other constants.")]
+    public QuantizationSchema? QuantizationSchemaConstants { get; init; }
+
+    /// <summary>How ranges are chosen from a profile. None takes the smallest and largest value.</summary>
+    [Option(OptionStage.Compile, "quantization_calibration", Flag = "quantization-calibration", Form = OptionForm.Value, Unset = "None (the compiler's)",
+        Help = "How ranges are chosen from a profile. None takes the smallest and largest value.")]
+    public QuantizationCalibration? QuantizationCalibration { get; init; }
+
+    /// <summary>Percentage of the values that a range covers, for <see cref="QuantizationCalibration"/> Percentile; 100 clips nothing.</summary>
+    [Option(OptionStage.Compile, "percentile_calibration_value", Flag = "percentile-calibration-value", Form = OptionForm.Value, Minimum = 90, Maximum = 100, Unset = "100 (the compiler's)",
+        Help = "Percentage of the values that a range covers, for quantization_calibration Percentile; 100 clips nothing.")]
+    public decimal? PercentileCalibrationValue { get; init; }
+
+    /// <summary>Bins of each histogram while profiling. KLMinimization needs 255.</summary>
+    [Option(OptionStage.Compile, "num_histogram_bins", Flag = "num-histogram-bins", Form = OptionForm.Value, Minimum = 1, Unset = "512 (the compiler's)",
+        Help = "Bins of each histogram while profiling. KLMinimization needs 255.")]
+    public int? NumHistogramBins { get; init; }
+
+    /// <summary>Type of quantized activations and weights.</summary>
+    [Option(OptionStage.Compile, "quantization_precision", Flag = "quantization-precision", Form = OptionForm.Value, Unset = "Int8 (the compiler's)",
+        Help = "Type of quantized activations and weights.")]
+    public QuantizationPrecision? QuantizationPrecision { get; init; }
+
+    /// <summary>Type of quantized biases. Set it: the vendor's pages name different defaults.</summary>
+    [Option(OptionStage.Compile, "quantization_precision_bias", Flag = "quantization-precision-bias", Form = OptionForm.Value, Unset = "Int32 or Int8 (the compiler's)",
+        Help = "Type of quantized biases. Set it: the vendor's pages name different defaults.")]
+    public BiasPrecision? QuantizationPrecisionBias { get; init; }
+
+    /// <summary>Quantize FullyConnected and SparseLengthsSum per row.</summary>
+    [Option(OptionStage.Compile, "enable_rowwise", Flag = "enable-rowwise", Form = OptionForm.Switch,
+        Help = "Quantize FullyConnected and SparseLengthsSum per row.")]
+    public bool EnableRowwise { get; init; }
+
+    /// <summary>Quantize the weights of convolutions per channel.</summary>
+    [Option(OptionStage.Compile, "enable_channelwise", Flag = "enable-channelwise", Form = OptionForm.Switch,
+        Help = "Quantize the weights of convolutions per channel.")]
+    public bool EnableChannelwise { get; init; }
+
+    /// <summary>Threads that profile.</summary>
+    [Option(OptionStage.Compile, "profiling_threads", Flag = "profiling-threads", Form = OptionForm.Value, Minimum = 1, Unset = "1 (the compiler's)",
+        Help = "Threads that profile.")]
+    public int? ProfilingThreads { get; init; }
+
+    // Cores, memory, partitioning.
+
+    /// <summary>AI cores that one activation occupies. Divisors of the device's core count pack best.</summary>
+    [Option(OptionStage.Compile, "aic_num_cores", Aliases = ["num_cores"], Flag = "aic-num-cores", Form = OptionForm.Value, Minimum = 1, Maximum = 16, Unset = "1", IsSimulated = true,
+        Help = "AI cores that one activation occupies. Divisors of the device's core count pack best.")]
+    public int? NumCores { get; init; }
+
+    /// <summary>Effort to reduce the use of on-chip memory: ways to split output channels; with <see cref="SdpClusterSizes"/> one per cluster.</summary>
+    [Option(OptionStage.Compile, "mos", Flag = "mos", Form = OptionForm.Joined, Minimum = 1, Maximum = 16, Unset = "the compiler's",
+        Help = "Effort to reduce the use of on-chip memory: ways to split output channels; with sdp_cluster_sizes one per cluster.")]
+    public ImmutableArray<int> Mos { get; init; } = [];
+
+    /// <summary>Factor by which operations are split to run in parallel.</summary>
+    [Option(OptionStage.Compile, "ols", Flag = "ols", Form = OptionForm.Value, Minimum = 1, Maximum = 16, Unset = "the compiler's",
+        Help = "Factor by which operations are split to run in parallel.")]
+    public int? Ols { get; init; }
+
+    /// <summary>The same as <see cref="Mos"/> for a network sliced over several devices.</summary>
+    [Option(OptionStage.Compile, "mdts_mos", Flag = "mdts-mos", Form = OptionForm.Value, Minimum = 1, Maximum = 16, Unset = "the compiler's",
+        Help = "The same as mos for a network sliced over several devices.")]
+    public int? MdtsMos { get; init; }
+
+    /// <summary>How much longer buffers live, which removes false dependencies.</summary>
+    [Option(OptionStage.Compile, "allocator_dealloc_delay", Aliases = ["allocator_dealloac_delay"], Flag = "allocator-dealloc-delay", Form = OptionForm.Value, Minimum = 0, Maximum = 10, Unset = "the compiler's",
+        Help = "How much longer buffers live, which removes false dependencies.")]
+    public int? AllocatorDeallocDelay { get; init; }
+
+    /// <summary>Largest tile of an operation that does not fit into fast memory, in KiB.</summary>
+    [Option(OptionStage.Compile, "size_split_granularity", Flag = "size-split-granularity", Form = OptionForm.Value, Minimum = 512, Maximum = 2048, Unset = "the compiler's",
+        Help = "Largest tile of an operation that does not fit into fast memory, in KiB.")]
+    public int? SizeSplitGranularity { get; init; }
+
+    /// <summary>Share of the fast memory that one instruction may use.</summary>
+    [Option(OptionStage.Compile, "vtcm_working_set_limit_ratio", Flag = "vtcm-working-set-limit-ratio", Form = OptionForm.Value, Minimum = 0, Maximum = 1, Unset = "the compiler's",
+        Help = "Share of the fast memory that one instruction may use.")]
+    public decimal? VtcmWorkingSetLimitRatio { get; init; }
+
+    /// <summary>Schedule depth first, with the default memory size.</summary>
+    [Option(OptionStage.Compile, "aic_enable_depth_first", Aliases = ["enable_depth_first"], Flag = "aic-enable-depth-first", Form = OptionForm.Switch,
+        Help = "Schedule depth first, with the default memory size.")]
+    public bool EnableDepthFirst { get; init; }
+
+    /// <summary>Memory for depth-first scheduling, as the compiler counts it.</summary>
+    [Option(OptionStage.Compile, "aic_depth_first_mem", Flag = "aic-depth-first-mem", Form = OptionForm.Value, Minimum = 8, Maximum = 32, Unset = "the compiler's",
+        Help = "Memory for depth-first scheduling, as the compiler counts it.")]
+    [Requires(nameof(EnableDepthFirst), "it sizes the memory of depth-first scheduling")]
+    public int? DepthFirstMem { get; init; }
+
+    /// <summary>Partition the network over clusters of cores of one device: cores per cluster, in sum at most <see cref="NumCores"/>.</summary>
+    [Option(OptionStage.Compile, "sdp_cluster_sizes", Flag = "sdp-cluster-sizes", Form = OptionForm.Joined, Minimum = 1, Maximum = 16, Unset = "none",
+        Help = "Partition the network over clusters of cores of one device: cores per cluster, in sum at most aic_num_cores.")]
+    [Excludes(nameof(EnableDepthFirst), "single-device partitioning does not go with it")]
+    [Excludes(nameof(MdpLoadPartitionConfig), "single-device partitioning does not go with it")]
+    [Excludes(nameof(MdpDumpPartitionConfig), "single-device partitioning does not go with it")]
+    [Excludes(nameof(StatsLevel), "the legacy levels 40 to 60 do not know clusters", Minimum = 40, Maximum = 60)]
+    public ImmutableArray<int> SdpClusterSizes { get; init; } = [];
+
+    /// <summary>Load weights that several cores use once and send them to all; from 2 cores up.</summary>
+    [Option(OptionStage.Compile, "multicast_weights", Flag = "multicast-weights", Form = OptionForm.Switch,
+        Help = "Load weights that several cores use once and send them to all; from 2 cores up.")]
+    public bool MulticastWeights { get; init; }
+
+    /// <summary>Start a transfer from the thread that made the data.</summary>
+    [Option(OptionStage.Compile, "use_producer_dma", Flag = "use-producer-dma", Form = OptionForm.OneZero, Unset = "the compiler's",
+        Help = "Start a transfer from the thread that made the data.")]
+    public bool? UseProducerDma { get; init; }
+
+    /// <summary>Combine inputs into fewer buffers for the transfer to the device.</summary>
+    [Option(OptionStage.Compile, "combine_inputs", Flag = "combine-inputs", Form = OptionForm.TrueFalse, Unset = "true (the compiler's)",
+        Help = "Combine inputs into fewer buffers for the transfer to the device.")]
+    public bool? CombineInputs { get; init; }
+
+    /// <summary>Combine outputs into one buffer for the transfer to the host.</summary>
+    [Option(OptionStage.Compile, "combine_outputs", Flag = "combine-outputs", Form = OptionForm.TrueFalse, Unset = "true (the compiler's)",
+        Help = "Combine outputs into one buffer for the transfer to the host.")]
+    public bool? CombineOutputs { get; init; }
+
+    /// <summary>Do all pre- and post-processing on the host.</summary>
+    [Option(OptionStage.Compile, "host_preproc", Flag = "host-preproc", Form = OptionForm.Switch, IsFlagInferred = true,
+        Help = "Do all pre- and post-processing on the host.")]
+    [Excludes(nameof(AicPreproc), "pre- and post-processing is done in one place")]
+    public bool HostPreproc { get; init; }
+
+    /// <summary>Do all pre- and post-processing on the device.</summary>
+    [Option(OptionStage.Compile, "aic_preproc", Flag = "aic-preproc", Form = OptionForm.Switch,
+        Help = "Do all pre- and post-processing on the device.")]
+    public bool AicPreproc { get; init; }
+
+    /// <summary>JSON file that partitions the network over devices.</summary>
+    [Option(OptionStage.Compile, "mdp_load_partition_config", Flag = "mdp-load-partition-config", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input,
+        Help = "JSON file that partitions the network over devices.")]
+    public string? MdpLoadPartitionConfig { get; init; }
+
+    /// <summary>JSON file that receives the partitioning.</summary>
+    [Option(OptionStage.Compile, "mdp_dump_partition_config", Flag = "mdp-dump-partition-config", Form = OptionForm.Value, Unset = "none", File = OptionFile.Output,
+        Help = "JSON file that receives the partitioning.")]
+    public string? MdpDumpPartitionConfig { get; init; }
+
+    /// <summary>Compress the traffic between devices to MXINT8.</summary>
+    [Option(OptionStage.Compile, "allow_mxint8_mdp_io", Flag = "allow-mxint8-mdp-io", Form = OptionForm.Switch,
+        Help = "Compress the traffic between devices to MXINT8.")]
+    public bool AllowMxInt8MdpIo { get; init; }
+
+    /// <summary>Instances that the compiler lays the network out for.</summary>
+    [Option(OptionStage.Compile, "aic_num_of_instances", Flag = "aic-num-of-instances", Form = OptionForm.Value, Minimum = 1, Unset = "the compiler's",
+        Help = "Instances that the compiler lays the network out for.")]
+    public int? NumOfInstances { get; init; }
+
+    /// <summary>Hardware to compile for: ai100, ai200, or 2.0 in the older spelling.</summary>
+    [Option(OptionStage.Compile, "aic_hw_version", Flag = "aic-hw-version", Unset = "that of the device, else ai100",
+        Help = "Hardware to compile for: ai100, ai200, or 2.0 in the older spelling.")]
+    public string? HardwareVersion { get; init; }
+
+    // Diagnosis.
+
+    /// <summary>Threads that compile.</summary>
+    [Option(OptionStage.Compile, "compile_threads", Flag = "compile-threads", Form = OptionForm.Value, Minimum = 1, Unset = "the compiler's",
+        Help = "Threads that compile.")]
+    public int? CompileThreads { get; init; }
+
+    /// <summary>Batch size by which performance figures are normalized to be per row.</summary>
+    [Option(OptionStage.Compile, "stats_batchsize", Aliases = ["stats_batch_size"], Flag = "stats-batchsize", Form = OptionForm.Value, Minimum = 1, Unset = "1 (the compiler's)",
+        Help = "Batch size by which performance figures are normalized to be per row.")]
+    public int? StatsBatchSize { get; init; }
+
+    /// <summary>Detail of the device's statistics: 40 inferences, 50 port waits, 70 operators, 100 extended counters.</summary>
+    [Option(OptionStage.Compile, "stats_level", Flag = "stats-level", Form = OptionForm.Value, Minimum = 0, Maximum = 100, Unset = "40 (the compiler's)",
+        Help = "Detail of the device's statistics: 40 inferences, 50 port waits, 70 operators, 100 extended counters.")]
+    public int? StatsLevel { get; init; }
+
+    /// <summary>What the network reports when it is profiled.</summary>
+    [Option(OptionStage.Compile, "aic_profiling_type", Aliases = ["aic_profiling_types"], Flag = "aic-profiling-type", Form = OptionForm.Repeated, Unset = "none",
+        Help = "What the network reports when it is profiled.")]
+    public ImmutableArray<ProfilingType> ProfilingTypes { get; init; } = [];
+
+    /// <summary>Choice of performance counters by recipe.</summary>
+    [Option(OptionStage.Compile, "aic_pmu_recipe", Flag = "aic-pmu-recipe", Form = OptionForm.Value, Unset = "none",
+        Help = "Choice of performance counters by recipe.")]
+    [Excludes(nameof(PmuEvents), "counters are chosen by recipe or by event")]
+    public PmuRecipe? PmuRecipe { get; init; }
+
+    /// <summary>Choice of performance counters by event: up to 8 event numbers, separated by blanks or commas, written as they are.</summary>
+    [Option(OptionStage.Compile, "aic_pmu_events", Flag = "aic-pmu-events", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none",
+        Help = "Choice of performance counters by event: up to 8 event numbers, separated by blanks or commas, written as they are.")]
+    public string? PmuEvents { get; init; }
+
+    /// <summary>Collect the memory traffic of each core; for use with <see cref="StatsLevel"/>.</summary>
+    [Option(OptionStage.Compile, "ddr_stats", Flag = "ddr-stats", Form = OptionForm.Switch,
+        Help = "Collect the memory traffic of each core; for use with stats_level.")]
+    public bool DdrStats { get; init; }
+
+    /// <summary>Print performance warnings.</summary>
+    [Option(OptionStage.Compile, "aic_perf_warnings", Flag = "aic-perf-warnings", Form = OptionForm.Switch,
+        Help = "Print performance warnings.")]
+    public bool PerfWarnings { get; init; }
+
+    /// <summary>Print the compiler's performance metrics.</summary>
+    [Option(OptionStage.Compile, "aic_perf_metrics", Flag = "aic-perf-metrics", Form = OptionForm.Switch,
+        Help = "Print the compiler's performance metrics.")]
+    public bool PerfMetrics { get; init; }
+
+    /// <summary>Print how long the compiler's passes take.</summary>
+    [Option(OptionStage.Compile, "time_passes", Flag = "time-passes", Form = OptionForm.Switch,
+        Help = "Print how long the compiler's passes take.")]
+    public bool TimePasses { get; init; }
+
+    /// <summary>Compile in debug mode.</summary>
+    [Option(OptionStage.Compile, "enable_debug", Flag = "enable-debug", Form = OptionForm.Switch, IsFlagInferred = true,
+        Help = "Compile in debug mode.")]
+    public bool EnableDebug { get; init; }
+
+    /// <summary>Check inputs and outputs of the network by CRC.</summary>
+    [Option(OptionStage.Compile, "io_crc", Flag = "io-crc", Form = OptionForm.Switch, IsFlagInferred = true,
+        Help = "Check inputs and outputs of the network by CRC.")]
+    public bool IoCrc { get; init; }
+
+    /// <summary>Stride at which the CRC of inputs and outputs is taken.</summary>
+    [Option(OptionStage.Compile, "io_crc_stride", Flag = "io-crc-stride", Form = OptionForm.Value, IsFlagInferred = true, Minimum = 1, Unset = "the compiler's",
+        Help = "Stride at which the CRC of inputs and outputs is taken.")]
+    [Requires(nameof(IoCrc), "it sets the stride of that check")]
+    public int? IoCrcStride { get; init; }
+
+    /// <summary>Write a CRC of each segment into the QPC.</summary>
+    [Option(OptionStage.Compile, "qpc_crc", Flag = "qpc-crc", Form = OptionForm.Switch,
+        Help = "Write a CRC of each segment into the QPC.")]
+    public bool QpcCrc { get; init; }
+
+    /// <summary>Compile for encrypted inputs and outputs; the value is passed as it is.</summary>
+    [Option(OptionStage.Compile, "io_encrypt", Flag = "io-encrypt", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none",
+        Help = "Compile for encrypted inputs and outputs; the value is passed as it is.")]
+    public string? IoEncrypt { get; init; }
+
+    /// <summary>Further arguments for the vendor's compiler, as they are; for options that this table does not know.</summary>
+    [Option(OptionStage.Compile, "compiler_args", Aliases = ["compiler_arguments"], Form = OptionForm.Raw, Unset = "none",
+        Help = "Further arguments for the vendor's compiler, as they are; for options that this table does not know.")]
+    public ImmutableArray<string> CompilerArguments { get; init; } = [];
+
+    /// <summary>Checks every value against its range, and the options against each other.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range; the message names the option as it is written in C# and in python.</exception>
-    public void Validate()
+    /// <exception cref="ArgumentException">A text is empty, an element occurs twice, or two options exclude or need each other; the message names both.</exception>
+    public void Validate() => OptionRules.Validate(this);
+
+    /// <summary>What is allowed but probably not meant, such as an option that has no effect without another; a sentence each, empty for none.</summary>
+    public IReadOnlyList<string> GetWarnings() => OptionRules.Warnings(this);
+
+    /// <summary>Whether all options have equal content, collections compared element by element.</summary>
+    public bool Equals(QaicOptions? other) =>
+        ReferenceEquals(this, other) || (other is not null && OptionTable.All.All(o => o.Type.Same(o.GetValue(this), o.GetValue(other))));
+
+    /// <inheritdoc/>
+    public override int GetHashCode()
     {
-        foreach (PropertyInfo property in typeof(QaicOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance))
+        var hash = new HashCode();
+        foreach (OptionInfo option in OptionTable.All)
         {
-            if (property.GetCustomAttribute<OptionAttribute>() is not { } option)
+            if (option.IsSet(this))
             {
-                continue;
-            }
-
-            switch (property.GetValue(this))
-            {
-                case int number:
-                    Check(number, property.Name, option, null);
-                    break;
-                case ImmutableArray<int> numbers:
-                    foreach (int number in numbers)
-                    {
-                        Check(number, property.Name, option, null);
-                    }
-
-                    break;
-                case ImmutableDictionary<string, int> map:
-                    foreach ((string key, int number) in map)
-                    {
-                        Check(number, property.Name, option, key);
-                    }
-
-                    break;
+                hash.Add(option.Keyword);
+                hash.Add(option.Format(this));
             }
         }
 
-        if (OnnxDefineSymbol is null)
-        {
-            throw new ArgumentNullException(nameof(OnnxDefineSymbol), "Option OnnxDefineSymbol (onnx_define_symbol) must be a dictionary; empty for none.");
-        }
-
-        if (!Enum.IsDefined(Backend))
-        {
-            throw new ArgumentOutOfRangeException(nameof(Backend), Backend, "Option Backend (backend) must be Auto, Aic or Simulated.");
-        }
+        return hash.ToHashCode();
     }
 
-    private static void Check(int value, string name, OptionAttribute option, string? entry)
-    {
-        if (value < option.Minimum || value > option.Maximum)
-        {
-            string upper = option.Maximum == int.MaxValue ? "or more" : $"to {option.Maximum}";
-            string where = entry is null ? "" : $" for '{entry}'";
-            throw new ArgumentOutOfRangeException(name, value, $"Option {name} ({option.Keyword}) must be {option.Minimum} {upper}{where}.");
-        }
-    }
+    /// <summary>The options that are set: <c>aic_num_cores=4, convert_to_fp16=true</c>.</summary>
+    public override string ToString() => string.Join(", ", OptionTable.All.Where(o => o.IsSet(this)).Select(o => $"{o.Keyword}={o.Format(this)}"));
 }
