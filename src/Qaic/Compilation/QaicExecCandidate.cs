@@ -17,15 +17,16 @@ internal sealed record QaicExecCandidate(string Path, string Origin)
     private static readonly string[] s_names = ["qaic-compile", "qaic-exec"];
 
     /// <summary>Where to look, in order. Somebody's explicit choice is the only one: silently compiling with another version would be worse than an error.</summary>
-    /// <param name="explicitPath">The option's value; null for none.</param>
+    /// <param name="explicitPath">The caller's choice; null for none.</param>
+    /// <param name="origin">Who made that choice, for messages.</param>
     /// <param name="environment">Value of <see cref="EnvironmentVariable"/>; null or empty for none.</param>
     /// <param name="searchPath">Value of PATH.</param>
     /// <param name="sdkDirectory">See <see cref="SdkDirectory"/>.</param>
-    public static IReadOnlyList<QaicExecCandidate> For(string? explicitPath, string? environment, string? searchPath, string sdkDirectory = SdkDirectory)
+    public static IReadOnlyList<QaicExecCandidate> For(string? explicitPath, string origin, string? environment, string? searchPath, string sdkDirectory = SdkDirectory)
     {
         if (explicitPath is not null)
         {
-            return Chosen(explicitPath, searchPath, "option CompilerPath, compiler_path");
+            return Chosen(explicitPath, searchPath, origin);
         }
 
         if (!string.IsNullOrEmpty(environment))

@@ -27,6 +27,7 @@ public sealed class QaicExecCompiler : ICompiler
 {
     internal const string RawKeyword = "compiler_args";
 
+    private const string OptionOrigin = "option CompilerPath, compiler_path";
     private const string LibraryName = "libQAicCompiler.so";
 
     // Both change what the same executable makes of the same model.
@@ -41,7 +42,7 @@ public sealed class QaicExecCompiler : ICompiler
     /// <exception cref="ArgumentException">The path is empty.</exception>
     /// <exception cref="CompilationException"><see cref="CompilationError.CompilerUnavailable"/>: there is no program; with the places that were looked at.</exception>
     public QaicExecCompiler(string path)
-        : this(Search(NotEmpty(path), "compilerPath"), isSearched: false)
+        : this(Search(NotEmpty(path), "the path that was given"), isSearched: false)
     {
     }
 
@@ -78,8 +79,9 @@ public sealed class QaicExecCompiler : ICompiler
     /// <returns>Whether there is one.</returns>
     public static bool TryFind(QaicOptions? options, [NotNullWhen(true)] out QaicExecCompiler? compiler, [NotNullWhen(false)] out string? reason)
     {
-        QaicExecCandidate? place = Search(options?.CompilerPath, out reason);
+        QaicExecCandidate? place = Search(options?.CompilerPath, OptionOrigin, out string looked);
         compiler = place is null ? null : new QaicExecCompiler(place, options?.CompilerPath is null);
+        reason = compiler is null ? looked : null;
         return compiler is not null;
     }
 
@@ -169,16 +171,14 @@ public sealed class QaicExecCompiler : ICompiler
         return path;
     }
 
-    private static QaicExecCandidate Search(string? explicitPath, string? parameter = null) =>
-        Search(explicitPath, out string? reason) ?? throw new CompilationException(parameter is null ? reason : reason.Replace("option CompilerPath, compiler_path", parameter, StringComparison.Ordinal))
-        {
-            Error = CompilationError.CompilerUnavailable,
-        };
+    private static QaicExecCandidate Search(string? explicitPath, string origin = OptionOrigin) =>
+        Search(explicitPath, origin, out string reason) ?? throw new CompilationException(reason) { Error = CompilationError.CompilerUnavailable };
 
-    private static QaicExecCandidate? Search(string? explicitPath, [NotNullIfNotNull(nameof(explicitPath))] out string reason)
+    // The reason is empty if there is a compiler.
+    private static QaicExecCandidate? Search(string? explicitPath, string origin, out string reason)
     {
-        IReadOnlyList<QaicExecCandidate> places =
-            QaicExecCandidate.For(explicitPath, Environment.GetEnvironmentVariable(QaicExecCandidate.EnvironmentVariable), Environment.GetEnvironmentVariable("PATH"));
+        IReadOnlyList<QaicExecCandidate> places = QaicExecCandidate.For(
+            explicitPath, origin, Environment.GetEnvironmentVariable(QaicExecCandidate.EnvironmentVariable), Environment.GetEnvironmentVariable("PATH"));
         var looked = new StringBuilder();
         foreach (QaicExecCandidate place in places)
         {
