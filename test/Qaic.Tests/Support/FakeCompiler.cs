@@ -61,10 +61,10 @@ internal sealed class FakeCompiler
             -version) echo "$1" >> "$here/asked"; {{(version is null ? Refuse : $"echo '{version}'; exit 0;")}} ;;
             -h|-u) echo "$1" >> "$here/asked"; {{(help is null ? Refuse : "cat \"$here/help\"; exit 0;")}} ;;
             esac
-            until mkdir "$here/run" 2>/dev/null; do :; done
-            n=$(ls "$here" | grep -c '^argv')
-            printf '%s\n' "$@" > "$here/argv$n"
-            rmdir "$here/run"
+            n=0
+            set -C
+            until { printf '%s\n' "$@" > "$here/argv$n"; } 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ] || exit 99; done
+            set +C
             for a in "$@"; do
               case "$a" in
               -m=*) model="${a#*=}" ;;
