@@ -98,7 +98,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
             .Add(NetworkElf.SegmentName, elf)
             .Add(NetworkDescriptor.SegmentName, network.ToBytes())
             .Write(path, cancellationToken);
-        if (OptionTable.NotSimulated(options) is { Length: > 0 } recorded)
+        if (logger.IsEnabled(LogLevel.Information) && OptionTable.NotSimulated(options) is { Length: > 0 } recorded)
         {
             OnlyRecorded(logger, modelPath, string.Join(", ", recorded));
         }

@@ -18,7 +18,6 @@ internal sealed class NativePlatform : Platform
     {
         _library = library;
         Name = library.Version is null ? $"{LibraryCandidate.FileName} ({library.Path})" : $"{LibraryCandidate.FileName} {library.Version} ({library.Path})";
-        Compiler = new UnavailableCompiler(Name);
     }
 
     /// <inheritdoc/>
@@ -28,7 +27,7 @@ internal sealed class NativePlatform : Platform
     public override bool IsSimulated => false;
 
     /// <inheritdoc/>
-    public override ICompiler Compiler { get; }
+    public override ICompiler Compiler => CompilerFor(QaicOptions.Default);
 
     internal override QaicApi Api => _library.Api;
 
@@ -36,6 +35,19 @@ internal sealed class NativePlatform : Platform
 
     /// <summary>The platform of a library; one per library and process.</summary>
     public static NativePlatform Of(QaicLibrary library) => s_byLibrary.GetOrAdd(library, static library => new NativePlatform(library));
+
+    /// <inheritdoc/>
+    /// <remarks>Looked for each time, which costs a few microseconds: an SDK may be installed meanwhile.</remarks>
+    public override ICompiler CompilerFor(QaicOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.CompilerPath is not null)
+        {
+            return QaicExecCompiler.Find(options);
+        }
+
+        return QaicExecCompiler.TryFind(options, out QaicExecCompiler? compiler, out string? reason) ? compiler : new UnavailableCompiler(Name, reason);
+    }
 
     /// <summary>Says once per process which library it is.</summary>
     internal override void Announce(ILogger logger)

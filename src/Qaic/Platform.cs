@@ -26,6 +26,10 @@ public abstract class Platform
     /// <summary>Compiler that makes QPCs for this platform.</summary>
     public abstract ICompiler Compiler { get; }
 
+    /// <summary>Compiler that makes QPCs for this platform with these options: <see cref="Compiler"/>, unless <see cref="QaicOptions.CompilerPath"/> chooses another one of the vendor's.</summary>
+    /// <exception cref="CompilationException">There is no compiler at the chosen path.</exception>
+    public virtual ICompiler CompilerFor(QaicOptions options) => Compiler;
+
     /// <summary>The library's functions.</summary>
     internal abstract QaicApi Api { get; }
 

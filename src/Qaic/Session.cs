@@ -57,7 +57,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         Platform = platform ?? Platform.Select(Options.Backend, _logger);
         if (Path.GetExtension(modelPath).Equals(".onnx", StringComparison.OrdinalIgnoreCase))
         {
-            if (platform is null && Options.Backend == QaicBackend.Auto && Platform.Compiler is UnavailableCompiler)
+            if (platform is null && Options.Backend == QaicBackend.Auto && Platform.CompilerFor(Options) is UnavailableCompiler)
             {
                 Platform = SimulatedInstead(null, modelPath, "is an ONNX model, which only the simulated card has a compiler for here");
             }
@@ -411,7 +411,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     private string Compile(string modelPath, string directory)
     {
         long start = Stopwatch.GetTimestamp();
-        ICompiler compiler = Platform.Compiler;
+        ICompiler compiler = Platform.CompilerFor(Options);
         string qpc = compiler.Compile(modelPath, directory, Options, _logger, CancellationToken.None);
         TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
         Log.Compiled(_logger, modelPath, compiler.Name, compiler.Version, qpc, elapsed);

@@ -164,6 +164,47 @@ public sealed class NativePlatformTests
         Assert.ThrowsExactly<FileNotFoundException>(() => compiler.Compile(model + "x", _directory.FullName, new(), NullLogger.Instance, default));
     }
 
+    [TestMethod]
+    public void A_session_compiles_with_the_compiler_of_its_options_and_runs_what_it_made()
+    {
+        _fake = Fake("");
+        FakeCompiler compiler = new(_directory.FullName);
+        File.Move(NativeFake.WriteQpc(_directory.FullName), compiler.Beside("good.bin"), overwrite: true);
+        string target = Path.Combine(_directory.FullName, "out");
+        using var session = new Session(Repository.Model("digits_cnn"), new() { CompilerPath = compiler.Path, OutputDirectory = target, NumCores = 1, UseCache = false }, _fake.Platform);
+        Assert.AreEqual(Path.Combine(target, "programqpc.bin"), session.QpcPath);
+        float[] y = new float[4];
+        session.Run<float, float>([1, 2, 3, 4], y);
+        CollectionAssert.AreEqual(new float[] { -1, -2, -3, -4 }, y);
+        Assert.Contains("-aic-num-cores=1", compiler.Arguments());
+        Assert.AreEqual(1, compiler.Runs);
+    }
+
+    [TestMethod]
+    public void The_platforms_compiler_is_the_vendors_where_there_is_one_and_else_says_where_it_was_looked_for()
+    {
+        Platform platform = Fake("").Platform;
+        FakeCompiler compiler = new(_directory.FullName, name: "qaic-compile");
+        string? before = Environment.GetEnvironmentVariable("QAIC_COMPILER");
+        try
+        {
+            Environment.SetEnvironmentVariable("QAIC_COMPILER", compiler.Path);
+            Assert.AreEqual("qaic-compile", platform.Compiler.Name);
+            Environment.SetEnvironmentVariable("QAIC_COMPILER", "/no/where");
+            ICompiler none = platform.Compiler;
+            CompilationException e = Assert.ThrowsExactly<CompilationException>(() => none.Compile(Repository.Model("digits_cnn"), _directory.FullName, new(), NullLogger.Instance, default));
+            Assert.AreEqual(CompilationError.CompilerUnavailable, e.Error);
+            Assert.Contains("/no/where (QAIC_COMPILER): no such file", e.Message);
+            Assert.Contains("set Backend to Simulated", e.Message);
+            none.Compile(Repository.Model("digits_cnn"), _directory.FullName, new() { CompilerPath = compiler.Path }, NullLogger.Instance, default);
+            Assert.AreEqual(1, compiler.Runs);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable("QAIC_COMPILER", before);
+        }
+    }
+
     private static NativeFake Fake(string switches) => NativeFake.Build(switches.Split(',', StringSplitOptions.RemoveEmptyEntries));
 
     private Session Open(string switches, RecordingLogger? logger = null)

@@ -11,7 +11,10 @@ public sealed class CompilationException : Exception
     {
     }
 
-    /// <summary>Exit code of the external compiler; null when none ran.</summary>
+    /// <summary>Why it failed.</summary>
+    public CompilationError Error { get; init; }
+
+    /// <summary>Exit code of the external compiler, 128 and the signal's number if one ended it; null when none ran or none is known.</summary>
     public int? ExitCode { get; init; }
 
     /// <summary>Arguments given to the external compiler; empty when none ran.</summary>

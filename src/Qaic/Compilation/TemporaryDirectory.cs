@@ -51,6 +51,22 @@ internal sealed class TemporaryDirectory : IDisposable
         }
     }
 
+    /// <summary>Makes one inside <paramref name="parent"/>, so that what is made in it can be renamed into its place; deletes there what killed processes have left.</summary>
+    /// <exception cref="IOException">The parent is missing, full, or not writable.</exception>
+    public static TemporaryDirectory CreateIn(string parent)
+    {
+        Sweep(parent);
+        try
+        {
+            string path = Directory.CreateDirectory(System.IO.Path.Combine(System.IO.Path.GetFullPath(parent), Prefix + Guid.NewGuid().ToString("n"))).FullName;
+            return new TemporaryDirectory(path, new FileStream(System.IO.Path.Combine(path, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"Nothing can be written into '{parent}' (OutputDirectory, output_dir). Choose a directory that can be written to. {e.Message}", e);
+        }
+    }
+
     public void Dispose()
     {
         Delete(Path);
