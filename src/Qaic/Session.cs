@@ -20,7 +20,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     // Closed ─Setup→ Ready ─Reset→ Closed;  any ─Dispose→ Disposed.  Renting moves Closed to Ready by itself; a failed set is replaced on the way.
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
-    private readonly TemporaryDirectory? _compiled;
+    private readonly CacheEntry? _compiled;
     private readonly (long Length, DateTime Written) _qpcStamp;
     private volatile InferenceSet? _set;
     private volatile bool _disposed;
@@ -54,16 +54,8 @@ public sealed class Session : IDisposable, IAsyncDisposable
                 Platform = SimulatedInstead(null, modelPath, "is an ONNX model, which only the simulated card has a compiler for here");
             }
 
-            string target = Options.OutputDirectory ?? (_compiled = TemporaryDirectory.Create()).Path;
-            try
-            {
-                QpcPath = Path.GetFullPath(Compile(modelPath, target));
-            }
-            catch
-            {
-                _compiled?.Dispose();
-                throw;
-            }
+            _compiled = Compile(modelPath);
+            QpcPath = _compiled.QpcPath;
         }
         else
         {
@@ -282,7 +274,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
     public bool TryRent(out Inference inference) => Ready().TryRent(out inference);
 
-    /// <summary>Waits for what is in flight, gives the device's resources back, and deletes what was compiled into a temporary directory.</summary>
+    /// <summary>Waits for what is in flight, gives the device's resources back, and lets go of what was compiled: the cache may evict it, or it is deleted if it was not kept.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -369,14 +361,18 @@ public sealed class Session : IDisposable, IAsyncDisposable
         return set;
     }
 
-    private string Compile(string modelPath, string directory)
+    private CacheEntry Compile(string modelPath)
     {
         long start = Stopwatch.GetTimestamp();
         ICompiler compiler = Platform.Compiler;
-        string qpc = compiler.Compile(modelPath, directory, Options, _logger, CancellationToken.None);
+        CacheEntry compiled = CompileCache.Compile(compiler, modelPath, Options, _logger, CancellationToken.None);
         TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
-        Log.Compiled(_logger, modelPath, compiler.Name, compiler.Version, qpc, elapsed);
-        return qpc;
+        if (!compiled.IsHit)
+        {
+            Log.Compiled(_logger, modelPath, compiler.Name, compiler.Version, compiled.QpcPath, elapsed);
+        }
+
+        return compiled;
     }
 
     private static (long Length, DateTime Written) Stamp(string path)

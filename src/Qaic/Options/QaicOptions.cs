@@ -57,7 +57,7 @@ public sealed record QaicOptions
     [Option(OptionStage.Compile, "batch_size", Minimum = 1)]
     public int? BatchSize { get; init; }
 
-    /// <summary>Directory that receives the QPC. Default: a temporary directory that lives as long as the session.</summary>
+    /// <summary>Directory that receives the QPC. Default: it stays in the compile cache, or in a temporary directory that lives as long as the session.</summary>
     [Option(OptionStage.Session, "output_dir")]
     public string? OutputDirectory { get; init; }
 
