@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Qaic.Qpc;
@@ -36,6 +37,9 @@ public sealed class CompileCache
 
     // Evictors and listings hold an entry's lock for the time of a rename.
     private static readonly TimeSpan s_momentaryLock = TimeSpan.FromSeconds(2);
+
+    // Bytes that this process has added to a cache since it last counted it, by location.
+    private static readonly ConcurrentDictionary<string, long> s_addedSinceTrim = new();
 
     private readonly TimeProvider _clock;
     private readonly string _entries;
@@ -254,8 +258,8 @@ public sealed class CompileCache
         return Uncached(compiler, modelPath, options, logger, output, cancellationToken);
     }
 
-    // What the compiler throws as well would then come again without the cache, and reach the caller.
-    private static bool IsFault(Exception e) => e is UnauthorizedAccessException or (IOException and not FileNotFoundException);
+    // What the compiler throws as well comes again without the cache, and reaches the caller then.
+    private static bool IsFault(Exception e) => e is IOException or UnauthorizedAccessException;
 
     private static CacheEntry Uncached(ICompiler compiler, string modelPath, QaicOptions options, ILogger logger, string? output, CancellationToken cancellationToken)
     {
@@ -430,7 +434,7 @@ public sealed class CompileCache
             lease ??= OpenLease(entry, cancellationToken) ?? throw new IOException($"'{entry}' was evicted at once.");
             var made = CacheEntry.Leased(entry, manifest.Key, isHit: false, lease);
             lease = null;
-            (int count, long bytes) = TryEvict();
+            (int count, long bytes) = IsTrimDue(files.Sum(f => f.Size)) ? TryEvict() : default;
             if (count > 0)
             {
                 CompileCacheLog.Trimmed(logger, count, bytes, Location, LimitBytes);
@@ -443,6 +447,9 @@ public sealed class CompileCache
             lease?.Dispose();
         }
     }
+
+    // Counting the whole cache takes longer than compiling a small network into it, so it is done for the first one and then for every 64th part of the limit.
+    private bool IsTrimDue(long added) => s_addedSinceTrim.AddOrUpdate(Location, LimitBytes, (_, before) => before + added) >= LimitBytes / 64;
 
     private (int Count, long Bytes) TryEvict()
     {
@@ -473,6 +480,7 @@ public sealed class CompileCache
             return default;
         }
 
+        s_addedSinceTrim[Location] = 0;
         TemporaryDirectory.Sweep(_building);
         Digests.Sweep();
         IReadOnlyList<CachedQpc> entries = Entries();
@@ -499,17 +507,14 @@ public sealed class CompileCache
     private void Prepare()
     {
         bool isNew = !Directory.Exists(Location);
+        if (isNew && !OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(Location, OwnerOnly);
+        }
+
         foreach (string directory in new[] { _entries, _locks, _building, _digests })
         {
-            // A directory that somebody has made for several users stays theirs.
-            if (isNew && !OperatingSystem.IsWindows())
-            {
-                Directory.CreateDirectory(directory, OwnerOnly);
-            }
-            else
-            {
-                Directory.CreateDirectory(directory);
-            }
+            Directory.CreateDirectory(directory);
         }
 
         if (isNew)
