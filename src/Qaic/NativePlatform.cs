@@ -37,6 +37,8 @@ internal sealed class NativePlatform : Platform
     /// <summary>The platform of a library; one per library and process.</summary>
     public static NativePlatform Of(QaicLibrary library) => s_byLibrary.GetOrAdd(library, static library => new NativePlatform(library));
 
+    internal override IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices) => DeviceList.Merge(devices, Sysfs.System.Devices(), QaicUtil.Installed);
+
     /// <summary>Says once per process which library it is.</summary>
     internal override void Announce(ILogger logger)
     {
