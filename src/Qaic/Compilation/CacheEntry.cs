@@ -25,6 +25,9 @@ public sealed class CacheEntry : IDisposable
     /// <summary>Whether it had been compiled before.</summary>
     public bool IsHit { get; }
 
+    /// <summary>Whether it lies in a directory of the caller's.</summary>
+    internal bool IsForeign => _hold is null;
+
     /// <summary>Lets the cache evict the entry, or deletes the temporary directory. Idempotent.</summary>
     public void Dispose() => _hold?.Dispose();
 

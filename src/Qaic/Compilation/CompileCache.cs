@@ -116,7 +116,7 @@ public sealed class CompileCache
         }
 
         CacheEntry entry = cache.Obtain(compiler, modelPath, options, logger, options.OutputDirectory, cancellationToken);
-        if (options.OutputDirectory is not { } output || entry.Key is null)
+        if (options.OutputDirectory is not { } output || entry.IsForeign)
         {
             return entry;
         }
@@ -271,7 +271,7 @@ public sealed class CompileCache
         var directory = TemporaryDirectory.Create();
         try
         {
-            return CacheEntry.Temporary(compiler.Compile(modelPath, directory.Path, options, logger, cancellationToken), directory);
+            return CacheEntry.Temporary(compiler.Compile(modelPath, Path.Combine(directory.Path, "entry"), options, logger, cancellationToken), directory);
         }
         catch
         {
@@ -604,9 +604,9 @@ public sealed class CompileCache
             return false;
         }
 
-        using var trash = TemporaryDirectory.Create(_building);
         try
         {
+            using var trash = TemporaryDirectory.Create(_building);
             if (OperatingSystem.IsWindows())
             {
                 lease?.Dispose();

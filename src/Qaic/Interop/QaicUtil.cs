@@ -66,9 +66,13 @@ internal sealed class QaicUtil(string? path, TimeSpan limit)
         string json = Path.Combine(Path.GetTempPath(), $"qaic-util-{Guid.NewGuid():n}.json");
         try
         {
-            string? printed = Run(["-q", "-j", json]);
-            string text = File.Exists(json) && new FileInfo(json).Length is > 0 and < MaxCharacters ? File.ReadAllText(json) : printed ?? "";
-            return Parse(text) is { Count: > 0 } found ? found : Parse(printed ?? "") is { Count: > 0 } said ? said : Parse(Run(["-q"]) ?? "");
+            if (Run(["-q", "-j", json]) is not { } printed)
+            {
+                return [];
+            }
+
+            string written = File.Exists(json) && new FileInfo(json).Length < MaxCharacters ? File.ReadAllText(json) : "";
+            return Parse(written) is { Count: > 0 } found ? found : Parse(printed) is { Count: > 0 } said ? said : Parse(Run(["-q"]) ?? "");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -167,7 +171,7 @@ internal sealed class QaicUtil(string? path, TimeSpan limit)
 
     private static QaicUtilDevice? Describe(Dictionary<string, string> values)
     {
-        if (!int.TryParse(values["qid"], NumberStyles.None, CultureInfo.InvariantCulture, out int qid))
+        if (!int.TryParse(values.GetValueOrDefault("qid"), NumberStyles.None, CultureInfo.InvariantCulture, out int qid))
         {
             return null;
         }

@@ -403,6 +403,40 @@ public sealed class CompileCacheTests : IDisposable
     }
 
     [TestMethod]
+    [DataRow("a model that changes meanwhile"), DataRow("an option that writes a file"), DataRow("a cache that cannot be written"), DataRow("no cache")]
+    public void The_output_directory_has_the_result_also_where_it_cannot_be_kept(string why)
+    {
+        string model = _workshop.Model();
+        string output = Path.Combine(_workshop.Root, "out");
+        QaicOptions options = new() { CacheDirectory = _workshop.CachePath, OutputDirectory = output };
+        options = why switch
+        {
+            "an option that writes a file" => options with { DumpCustomIoConfigTemplateFile = "template.yaml" },
+            "a cache that cannot be written" => options with { CacheDirectory = Path.Combine(_workshop.File("occupied", ""), "cache") },
+            "no cache" => options with { UseCache = false },
+            _ => options,
+        };
+        if (why == "a model that changes meanwhile")
+        {
+            _compiler.OnCompile = (_, _) => File.AppendAllText(model, "\u0008\u0009");
+        }
+
+        using CacheEntry entry = CompileCache.Compile(_compiler, model, options, NullLogger.Instance, TestContext.CancellationToken);
+        Assert.AreEqual((Path.Combine(output, QpcFile.FileName), null, false), (entry.QpcPath, entry.Key, entry.IsHit));
+        CollectionAssert.AreEquivalent(new[] { "programqpc.bin", "notes.txt" }, Directory.GetFiles(output).Select(Path.GetFileName).ToArray());
+        Assert.AreEqual(1, _compiler.Compiled);
+    }
+
+    [TestMethod]
+    public void What_was_not_kept_can_be_copied_too()
+    {
+        using CacheEntry entry = CompileCache.Compile(_compiler, _workshop.Model(), new() { UseCache = false }, NullLogger.Instance, TestContext.CancellationToken);
+        string output = Path.Combine(_workshop.Root, "out");
+        Assert.AreEqual(Path.Combine(output, QpcFile.FileName), entry.CopyTo(output));
+        CollectionAssert.AreEquivalent(new[] { "programqpc.bin", "notes.txt" }, Directory.GetFiles(output).Select(Path.GetFileName).ToArray());
+    }
+
+    [TestMethod]
     public void Without_the_cache_the_result_is_in_a_directory_that_goes_with_it()
     {
         string model = _workshop.Model();
