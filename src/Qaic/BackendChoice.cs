@@ -75,7 +75,7 @@ internal sealed class BackendChoice(Func<Platform> native, Func<Platform> simula
     private Platform Card()
     {
         Platform platform = native();
-        IReadOnlyList<DeviceInfo> devices = platform.GetDevices();
+        IReadOnlyList<QaicDevice> devices = platform.GetDevices();
         if (devices.Any(device => device.MayRun))
         {
             return platform;

@@ -49,6 +49,8 @@ internal sealed class NativePlatform : Platform
         return QaicExecCompiler.TryFind(options, out QaicExecCompiler? compiler, out string? reason) ? compiler : new UnavailableCompiler(Name, reason);
     }
 
+    internal override IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices) => DeviceList.Merge(devices, Sysfs.System.Devices(), QaicUtil.Installed);
+
     /// <summary>Says once per process which library it is.</summary>
     internal override void Announce(ILogger logger)
     {

@@ -64,10 +64,13 @@ public abstract class Platform
     /// <exception cref="QaicException">A card was asked for, and the library is missing or no device is ready; with the reason and what to do.</exception>
     public static Platform Select(QaicBackend backend, ILogger? logger = null) => s_choice.Select(backend, logger ?? NullLogger.Instance);
 
-    /// <summary>Asks the library for its devices, in the order of their ids, from 0 without gaps.</summary>
+    /// <summary>Asks the library for its devices, in the order of their ids, from 0 without gaps. <see cref="QaicDevice.List(Platform)"/> tells more of each and takes longer.</summary>
     /// <returns>The devices as they are now; empty if there are none.</returns>
     /// <exception cref="QaicException"><see cref="QaicError.NotSupported"/>: the library cannot list devices.</exception>
-    public IReadOnlyList<DeviceInfo> GetDevices() => DeviceProbe.List(Api, FirstQid);
+    public IReadOnlyList<QaicDevice> GetDevices() => DeviceProbe.List(Api, FirstQid);
+
+    /// <summary>Adds to the library's devices what others know of them.</summary>
+    internal abstract IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices);
 
     /// <summary>Says once, in the log, what the platform is; nothing by default.</summary>
     internal virtual void Announce(ILogger logger)

@@ -1,11 +1,15 @@
 using System.Collections.Immutable;
 using Qaic.Diagnostics;
+using Qaic.Options;
 using Qaic.Runtime;
 
 namespace Qaic;
 
 public sealed partial class Session
 {
+    private const string CanChange =
+        "DeviceIds (dev_id), NumActivations (num_activations) and SetSize (set_size) can be changed on a live session; for anything else create a new one.";
+
     /// <summary>The options that can be changed after creation, by keyword, with their values: <c>dev_id</c> (an int, or an array of them when there are several), <c>num_activations</c>, <c>set_size</c>.</summary>
     /// <remarks>Python's <c>backend_options()</c>.</remarks>
     public IReadOnlyDictionary<string, object> BackendOptions()
@@ -44,8 +48,8 @@ public sealed partial class Session
 
             if (changed with { DeviceIds = old.DeviceIds, NumActivations = old.NumActivations, SetSize = old.SetSize } != old)
             {
-                throw new ArgumentException(
-                    "Only DeviceIds (dev_id), NumActivations (num_activations) and SetSize (set_size) can be changed on a live session; the others are fixed when it is created. Create a new session.", nameof(update));
+                OptionInfo other = OptionTable.All.First(o => o.Stage != OptionStage.Run && o.Format(changed) != o.Format(old));
+                throw new ArgumentException($"Option {other.Property} ({other.Keyword}) is fixed when the session is created. {CanChange}", nameof(update));
             }
 
             changed.Validate();
@@ -69,6 +73,25 @@ public sealed partial class Session
                 throw;
             }
         }
+    }
+
+    /// <summary>As the other overload, by keyword, as python takes them: <c>dev_id</c>, <c>num_activations</c>, <c>set_size</c>.</summary>
+    /// <param name="keywords">The options to change, with their new values.</param>
+    /// <exception cref="Options.OptionException">An option is unknown, or its value cannot be read.</exception>
+    /// <inheritdoc cref="UpdateBackendOptions(Func{QaicOptions, QaicOptions})" path="/exception"/>
+    public void UpdateBackendOptions(IEnumerable<KeyValuePair<string, object?>> keywords)
+    {
+        ArgumentNullException.ThrowIfNull(keywords);
+        KeyValuePair<string, object?>[] given = [.. keywords];
+        foreach ((string keyword, _) in given)
+        {
+            if (OptionTable.Find(keyword) is { Stage: not OptionStage.Run } option)
+            {
+                throw new ArgumentException($"Option {option.Property} ({keyword}) is fixed when the session is created. {CanChange}", nameof(keywords));
+            }
+        }
+
+        UpdateBackendOptions(options => QaicOptions.FromKeywords(given, options));
     }
 
     /// <summary>The network's inputs by name: shape and type of each. Python's <c>model_input_shape_dict()</c>.</summary>

@@ -23,7 +23,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     // Closed ─Setup→ Ready ─Reset→ Closed;  any ─Dispose→ Disposed.  Renting moves Closed to Ready by itself; a failed set is replaced on the way.
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
-    private readonly TemporaryDirectory? _compiled;
+    private readonly CacheEntry? _compiled;
     private readonly (long Length, DateTime Written) _qpcStamp;
     private readonly string _networkName;
     private volatile SlotPool? _pool;
@@ -44,6 +44,25 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     /// <exception cref="QpcFormatException">The QPC is damaged.</exception>
     /// <exception cref="QaicException">A card was asked for and is not there.</exception>
     public Session(string modelPath, QaicOptions? options = null, Platform? platform = null, ILoggerFactory? loggerFactory = null)
+        : this(modelPath, options, platform, loggerFactory, CancellationToken.None)
+    {
+    }
+
+    /// <summary>As the other constructor, with options by keyword as python takes them, on top of a YAML file.</summary>
+    /// <param name="modelPath">An <c>.onnx</c> file, a QPC file, or a directory that holds <c>programqpc.bin</c>.</param>
+    /// <param name="keywords">Options by keyword, in python's spelling: <c>num_activations</c>, <c>onnx_define_symbol</c>. They win over the file.</param>
+    /// <param name="optionsPath">YAML file with options (python's <c>options_path</c>); null for none.</param>
+    /// <param name="platform">Where to run; null for what the options ask for.</param>
+    /// <param name="loggerFactory">Receives the log; null for none.</param>
+    /// <exception cref="Options.OptionException">An option is unknown, or its value cannot be read.</exception>
+    /// <inheritdoc cref="Session(string, QaicOptions, Platform, ILoggerFactory)" path="/exception"/>
+    public Session(
+        string modelPath, IEnumerable<KeyValuePair<string, object?>> keywords, string? optionsPath = null, Platform? platform = null, ILoggerFactory? loggerFactory = null)
+        : this(modelPath, QaicOptions.FromKeywords(keywords, optionsPath is null ? null : QaicOptions.FromYaml(optionsPath)), platform, loggerFactory)
+    {
+    }
+
+    private Session(string modelPath, QaicOptions? options, Platform? platform, ILoggerFactory? loggerFactory, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(modelPath);
         _options = options ?? QaicOptions.Default;
@@ -62,16 +81,8 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
                 Platform = SimulatedInstead(null, modelPath, "is an ONNX model, which only the simulated card has a compiler for here");
             }
 
-            string target = Options.OutputDirectory ?? (_compiled = TemporaryDirectory.Create()).Path;
-            try
-            {
-                QpcPath = Path.GetFullPath(Compile(modelPath, target));
-            }
-            catch
-            {
-                _compiled?.Dispose();
-                throw;
-            }
+            _compiled = Compile(modelPath, cancellationToken);
+            QpcPath = _compiled.QpcPath;
         }
         else
         {
@@ -97,6 +108,18 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         _recorder = new SessionRecorder(Options.EnableMetrics, Options.EnableProfiling);
         _runTags = new TelemetryTags(null, _networkName, Platform.Name);
     }
+
+    /// <summary>Creates a session without holding the calling thread, which may take minutes when a model has to be compiled.</summary>
+    /// <param name="modelPath">An <c>.onnx</c> file, a QPC file, or a directory that holds <c>programqpc.bin</c>.</param>
+    /// <param name="options">Options; null for the defaults.</param>
+    /// <param name="platform">Where to run; null for what <see cref="QaicOptions.Backend"/> asks for.</param>
+    /// <param name="loggerFactory">Receives the log; null for none.</param>
+    /// <param name="cancellationToken">Ends the compilation, and whatever processes it has started.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <inheritdoc cref="Session(string, QaicOptions, Platform, ILoggerFactory)" path="/exception"/>
+    public static Task<Session> CreateAsync(
+        string modelPath, QaicOptions? options = null, Platform? platform = null, ILoggerFactory? loggerFactory = null, CancellationToken cancellationToken = default) =>
+        Task.Run(() => new Session(modelPath, options, platform, loggerFactory, cancellationToken), cancellationToken);
 
     /// <summary>Full path of the QPC in use.</summary>
     public string QpcPath { get; }
@@ -299,7 +322,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
     public bool TryRent(out Inference inference) => Ready().TryRent(out inference);
 
-    /// <summary>Waits for what is in flight, gives the device's resources back, and deletes what was compiled into a temporary directory.</summary>
+    /// <summary>Waits for what is in flight, gives the device's resources back, and lets go of what was compiled: the cache may evict it, or it is deleted if it was not kept.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -408,14 +431,39 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         return set;
     }
 
-    private string Compile(string modelPath, string directory)
+    private CacheEntry Compile(string modelPath, CancellationToken cancellationToken)
     {
-        long start = Stopwatch.GetTimestamp();
         ICompiler compiler = Platform.CompilerFor(Options);
-        string qpc = compiler.Compile(modelPath, directory, Options, _logger, CancellationToken.None);
-        TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
-        Log.Compiled(_logger, modelPath, compiler.Name, compiler.Version, qpc, elapsed);
-        return qpc;
+        string network = Path.GetFileNameWithoutExtension(modelPath);
+        using Activity? span = Telemetry.StartCompile(network, Platform.Name, compiler.Name, compiler.Version);
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            CacheEntry compiled = CompileCache.Compile(compiler, modelPath, Options, _logger, cancellationToken);
+            long ticks = Stopwatch.GetTimestamp() - start;
+            if (compiled.IsHit)
+            {
+                Telemetry.CacheHit(network);
+            }
+            else
+            {
+                Telemetry.CacheMissed(network);
+                Telemetry.CompileEnded(ticks, network, Platform.Name);
+                TimeSpan elapsed = TimeSpan.FromSeconds((double)ticks / Stopwatch.Frequency);
+                Log.Compiled(_logger, modelPath, compiler.Name, compiler.Version, compiled.QpcPath, elapsed);
+            }
+
+            return compiled;
+        }
+        catch (Exception e) when (Note(span, e))
+        {
+            throw;
+        }
+        catch (Exception e)
+        {
+            Telemetry.CompileEnded(Stopwatch.GetTimestamp() - start, network, Platform.Name, e);
+            throw;
+        }
     }
 
     private static (long Length, DateTime Written) Stamp(string path)

@@ -42,8 +42,7 @@ internal sealed class TemporaryDirectory : IDisposable
 
         try
         {
-            string path = Directory.CreateTempSubdirectory(Prefix).FullName;
-            return new TemporaryDirectory(path, new FileStream(System.IO.Path.Combine(path, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+            return Own(Directory.CreateTempSubdirectory(Prefix).FullName);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -58,14 +57,21 @@ internal sealed class TemporaryDirectory : IDisposable
         Sweep(parent);
         try
         {
-            string path = Directory.CreateDirectory(System.IO.Path.Combine(System.IO.Path.GetFullPath(parent), Prefix + Guid.NewGuid().ToString("n"))).FullName;
-            return new TemporaryDirectory(path, new FileStream(System.IO.Path.Combine(path, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
+            return Create(System.IO.Path.GetFullPath(parent));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new IOException($"Nothing can be written into '{parent}' (OutputDirectory, output_dir). Choose a directory that can be written to. {e.Message}", e);
         }
     }
+
+    /// <summary>One in <paramref name="parent"/>, which has to exist.</summary>
+    /// <exception cref="IOException">The parent is missing, full, or not writable.</exception>
+    /// <exception cref="UnauthorizedAccessException">The parent is not writable.</exception>
+    public static TemporaryDirectory Create(string parent) => Own(Directory.CreateDirectory(System.IO.Path.Combine(parent, $"{Prefix}{Guid.NewGuid():n}")).FullName);
+
+    private static TemporaryDirectory Own(string path) =>
+        new(path, new FileStream(System.IO.Path.Combine(path, LockName), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None));
 
     public void Dispose()
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Qaic.Interop;
@@ -14,12 +15,15 @@ internal static unsafe class DeviceProbe
     // The open runtime's QResourceInfo has 56 bytes; others may write more.
     private const int ResourceInfoCapacity = 1024;
 
+    // The open runtime's numbers, in its tool's words.
+    private static readonly string?[] s_skus = [null, "M.2", "PCIe", "PCIe Pro", "PCIe Lite", "PCIe Ultra", "Auto", "PCIe Ultra Plus", "PCIe 080", "PCIe Ultra 080"];
+
     private const long KiB = 1024;
     private const long MiB = 1024 * KiB;
 
     /// <summary>Lists the devices from <paramref name="firstQid"/> upwards.</summary>
     /// <exception cref="QaicException"><see cref="QaicError.NotSupported"/>: the library exports no function that tells.</exception>
-    public static IReadOnlyList<DeviceInfo> List(QaicApi api, int firstQid)
+    public static IReadOnlyList<QaicDevice> List(QaicApi api, int firstQid)
     {
         if (api.GetDeviceInfo is null && api.GetResourceInfo is null)
         {
@@ -27,12 +31,12 @@ internal static unsafe class DeviceProbe
                 QaicError.NotSupported, "The library exports neither qaicGetDeviceInfo nor qaicGetResourceInfo, so it cannot say which devices there are. List them with qaic-util -q.");
         }
 
-        var devices = new List<DeviceInfo>();
+        var devices = new List<QaicDevice>();
         int unreachable = 0;
         for (int id = 0; id < MaxDevices && unreachable < MaxUnreachable && Ask(api, firstQid + id, id) is { } device; id++)
         {
             devices.Add(device);
-            unreachable = device.State == DeviceState.Error ? unreachable + 1 : 0;
+            unreachable = device.State is DeviceState.Error or DeviceState.Busy ? unreachable + 1 : 0;
         }
 
         // What the library said about a device that is not there explains no later failure.
@@ -41,15 +45,16 @@ internal static unsafe class DeviceProbe
     }
 
     // Null: there is no such device.
-    private static DeviceInfo? Ask(QaicApi api, int qid, int id)
+    private static QaicDevice? Ask(QaicApi api, int qid, int id)
     {
         void* block = NativeMemory.AllocZeroed(QDevInfo.Capacity);
         try
         {
             DeviceState state = DeviceState.Unknown;
+            string? address = null;
             if (api.GetDeviceInfo is not null)
             {
-                // Only the first field has a certain place.
+                // Only the first field has a certain place; whoever uses the address asks the kernel whether there is such a one.
                 var info = (QDevInfo*)block;
                 QStatus status = api.GetDeviceInfo(qid, info);
                 if (status != QStatus.Success)
@@ -64,16 +69,15 @@ internal static unsafe class DeviceProbe
                     QDevStatus.Error => DeviceState.Error,
                     _ => DeviceState.Unknown,
                 };
+                address = (info->PciDomain, info->PciBus, info->PciDevice, info->PciFunction) == default
+                    ? null
+                    : string.Create(CultureInfo.InvariantCulture, $"{info->PciDomain:x4}:{info->PciBus:x2}:{info->PciDevice:x2}.{info->PciFunction:x}");
             }
 
-            var device = new DeviceInfo(id, state)
+            var device = new QaicDevice(id, state)
             {
-                Problem = state switch
-                {
-                    DeviceState.Error => "The device is in error state; look at the kernel's log and reset it.",
-                    DeviceState.Initializing => "The device is still starting; try again in a minute.",
-                    _ => null,
-                },
+                Problem = DeviceList.ProblemOf(state),
+                ClaimedAddress = address,
             };
             if (api.GetResourceInfo is null)
             {
@@ -93,22 +97,30 @@ internal static unsafe class DeviceProbe
     }
 
     // These say that something is there; everything else is how a library says that nothing is.
-    private static DeviceInfo? Unreachable(int id, QStatus status, string function) => status switch
+    private static QaicDevice? Unreachable(int id, QStatus status, string function) => status switch
     {
         QStatus.Perm or QStatus.Again or QStatus.Busy or QStatus.TimedOut or QStatus.DevError =>
-            new DeviceInfo(id, DeviceState.Error) { Problem = $"{function} returned {(int)status} ({status}). {QStatusExtensions.Remedy(QStatusExtensions.Classify(status, null))}" },
+            new QaicDevice(id, status is QStatus.Busy or QStatus.Again ? DeviceState.Busy : DeviceState.Error)
+            {
+                Problem = $"{function} returned {(int)status} ({status}). {QStatusExtensions.Remedy(QStatusExtensions.Classify(status, null))}",
+            },
         _ => null,
     };
 
     /// <summary>Adds what the figures say, where they are plausible: the layout is the open runtime's, the unit of memory changed between SDKs.</summary>
-    internal static DeviceInfo WithResources(DeviceInfo device, in QResourceInfo resources)
+    internal static QaicDevice WithResources(QaicDevice device, in QResourceInfo resources)
     {
         if (resources.NspTotal is 0 or > 64 || resources.NspFree > resources.NspTotal)
         {
             return device;
         }
 
-        device = device with { Cores = resources.NspTotal, FreeCores = resources.NspFree };
+        device = device with
+        {
+            Cores = resources.NspTotal,
+            FreeCores = resources.NspFree,
+            Sku = resources.SkuType < s_skus.Length ? s_skus[resources.SkuType] : null,
+        };
 
         // A card has 1 GiB to 1 TiB; the two ranges of figures meet in one point only.
         long unit = resources.DramTotal switch

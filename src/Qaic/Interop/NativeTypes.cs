@@ -130,6 +130,18 @@ internal unsafe struct QDevInfo
     [FieldOffset(0)]
     public QDevStatus DevStatus;
 
+    [FieldOffset(8)]
+    public ushort PciDomain;
+
+    [FieldOffset(10)]
+    public byte PciBus;
+
+    [FieldOffset(11)]
+    public byte PciDevice;
+
+    [FieldOffset(12)]
+    public byte PciFunction;
+
     [FieldOffset(432)]
     public int Qid;
 

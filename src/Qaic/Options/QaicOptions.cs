@@ -56,7 +56,7 @@ public sealed partial record QaicOptions
     public bool EnableProfiling { get; init; }
 
     /// <summary>Directory that receives the QPC.</summary>
-    [Option(OptionStage.Session, "output_dir", Flag = "aic-binary-dir", Unset = "a temporary directory that lives as long as the session", File = OptionFile.Place,
+    [Option(OptionStage.Session, "output_dir", Flag = "aic-binary-dir", Unset = "the compile cache, or a temporary directory that lives as long as the session", File = OptionFile.Place,
         Help = "Directory that receives the QPC.")]
     public string? OutputDirectory { get; init; }
 

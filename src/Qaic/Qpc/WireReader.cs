@@ -136,6 +136,13 @@ internal ref struct WireReader
     /// <summary>Skips the field and appends its bytes, tag included, to <paramref name="unknown"/>.</summary>
     public void Preserve(ref UnknownFields unknown)
     {
+        Skip();
+        unknown.Append(_bytes[_fieldStart.._position]);
+    }
+
+    /// <summary>Passes over the field.</summary>
+    public void Skip()
+    {
         switch (_type)
         {
             case WireType.Varint:
@@ -148,8 +155,6 @@ internal ref struct WireReader
                 Take(_type == WireType.Fixed32 ? 4 : 8);
                 break;
         }
-
-        unknown.Append(_bytes[_fieldStart.._position]);
     }
 
     private ReadOnlySpan<byte> LengthDelimited()

@@ -17,6 +17,8 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
 
     public int Qid => machine.FirstQid + id;
 
+    public string Serial { get; } = options.Serial ?? $"simulated-{id}";
+
     public ResourcePool Pool { get; } = new(id, options);
 
     public bool IsLost => _lost;

@@ -20,6 +20,9 @@ public sealed record SimulatedCardOptions
     /// <summary>Memory in MB (2^20 bytes), 1 or more. Taken by a network's constants, once for all programs of one QPC, and by its device program, once for each.</summary>
     public int DramMegabytes { get; init; } = 32692;
 
+    /// <summary>Serial number of the board; null for one made of the device id. Give several devices the same to make them one card.</summary>
+    public string? Serial { get; init; }
+
     internal void Validate()
     {
         Check(Cores, 64);

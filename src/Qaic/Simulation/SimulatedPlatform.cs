@@ -79,6 +79,9 @@ public sealed class SimulatedPlatform : Platform
 
     internal override bool TakesLogUser => true;
 
+    internal override IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices) =>
+        [.. devices.Select(d => d with { Sku = "simulated", Serial = _machine.Cards[d.Id].Serial })];
+
     private static ISimulationEngine DefaultEngine()
     {
         lock (s_sync)

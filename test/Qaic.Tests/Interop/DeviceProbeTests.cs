@@ -12,9 +12,9 @@ public sealed class DeviceProbeTests
     [TestMethod]
     public void Devices_are_listed_by_id_with_their_resources()
     {
-        IReadOnlyList<DeviceInfo> devices = NativeFake.Build("FAKE_DEVICES=3").Platform.GetDevices();
+        IReadOnlyList<QaicDevice> devices = NativeFake.Build("FAKE_DEVICES=3").Platform.GetDevices();
         CollectionAssert.AreEqual(new[] { 0, 1, 2 }, devices.Select(d => d.Id).ToArray());
-        Assert.AreEqual(new DeviceInfo(2, DeviceState.Ready) { Cores = 16, FreeCores = 16, MemoryBytes = 32 * GiB, FreeMemoryBytes = 16 * GiB }, devices[2]);
+        Assert.AreEqual(new QaicDevice(2, DeviceState.Ready) { Cores = 16, FreeCores = 16, MemoryBytes = 32 * GiB, FreeMemoryBytes = 16 * GiB }, devices[2]);
         Assert.AreEqual("device 2: Ready, 16 of 16 cores free", devices[2].ToString());
     }
 
@@ -34,7 +34,7 @@ public sealed class DeviceProbeTests
     [DataRow("DEVICE_ERROR", DeviceState.Error, "error state")]
     public void A_device_that_is_not_ready_says_what_is_wrong(string status, DeviceState state, string problem)
     {
-        DeviceInfo device = NativeFake.Build($"FAKE_DEVICE_STATUS={status}").Platform.GetDevices().Single();
+        QaicDevice device = NativeFake.Build($"FAKE_DEVICE_STATUS={status}").Platform.GetDevices().Single();
         Assert.AreEqual(state, device.State);
         Assert.Contains(problem, device.Problem!);
     }
@@ -42,7 +42,7 @@ public sealed class DeviceProbeTests
     [TestMethod]
     public void A_state_that_nobody_knows_is_unknown()
     {
-        DeviceInfo device = NativeFake.Build("FAKE_DEVICE_STATUS=77").Platform.GetDevices().Single();
+        QaicDevice device = NativeFake.Build("FAKE_DEVICE_STATUS=77").Platform.GetDevices().Single();
         Assert.AreEqual(DeviceState.Unknown, device.State);
         Assert.IsTrue(device.MayRun, "its resources can be asked for");
     }
@@ -50,7 +50,7 @@ public sealed class DeviceProbeTests
     [TestMethod]
     public void A_device_that_may_not_be_opened_is_listed_with_the_remedy()
     {
-        DeviceInfo device = NativeFake.Build("FAKE_ASK_STATUS=QS_PERM").Platform.GetDevices().Single();
+        QaicDevice device = NativeFake.Build("FAKE_ASK_STATUS=QS_PERM").Platform.GetDevices().Single();
         Assert.AreEqual(DeviceState.Error, device.State);
         Assert.Contains("qaicGetDeviceInfo returned 1 (Perm)", device.Problem!);
         Assert.Contains("group", device.Problem!);
@@ -63,15 +63,15 @@ public sealed class DeviceProbeTests
     [TestMethod]
     public void Resources_alone_tell_that_a_device_is_there()
     {
-        DeviceInfo device = NativeFake.Build(NativeFake.Without("qaicGetDeviceInfo")).Platform.GetDevices().Single();
+        QaicDevice device = NativeFake.Build(NativeFake.Without("qaicGetDeviceInfo")).Platform.GetDevices().Single();
         Assert.AreEqual((DeviceState.Unknown, 16), (device.State, device.Cores));
     }
 
     [TestMethod]
     public void The_state_alone_is_enough()
     {
-        DeviceInfo device = NativeFake.Build(NativeFake.Without("qaicGetResourceInfo")).Platform.GetDevices().Single();
-        Assert.AreEqual(new DeviceInfo(0, DeviceState.Ready), device);
+        QaicDevice device = NativeFake.Build(NativeFake.Without("qaicGetResourceInfo")).Platform.GetDevices().Single();
+        Assert.AreEqual(new QaicDevice(0, DeviceState.Ready), device);
     }
 
     [TestMethod]
@@ -93,7 +93,7 @@ public sealed class DeviceProbeTests
     public void Figures_are_believed_only_where_they_are_plausible(int cores, int free, long memory, long freeMemory, int? expectedCores, long? expectedMemory)
     {
         QResourceInfo figures = new() { NspTotal = (byte)cores, NspFree = (byte)free, DramTotal = (ulong)memory, DramFree = (ulong)freeMemory };
-        DeviceInfo device = DeviceProbe.WithResources(new DeviceInfo(0, DeviceState.Ready), figures);
+        QaicDevice device = DeviceProbe.WithResources(new QaicDevice(0, DeviceState.Ready), figures);
         Assert.AreEqual(expectedCores, device.Cores);
         Assert.AreEqual(expectedMemory, device.MemoryBytes);
     }

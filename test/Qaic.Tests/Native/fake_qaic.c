@@ -4,6 +4,7 @@
  *   FAKE_OLD_CONTEXT        the 7-argument generation of qaicCreateContext, whose log callback takes 2 arguments
  *   FAKE_WIDE               64-bit counts and time-outs instead of 32-bit ones
  *   FAKE_PROPERTIES_SIZE=n  bytes of the program properties, 24 or more
+ *   FAKE_PCI_BUS=n          device i is at 0000:<n - i>:00.0; else the library does not tell
  *   FAKE_DEVINFO_SIZE=n     bytes of QDevInfo, sizeof(QDevInfo) or more
  *   FAKE_DEVICES=n          devices; FAKE_DEVICE_STATUS=s their state; FAKE_DRAM_TOTAL=n memory, in a unit that the client has to guess
  *   FAKE_ASK_STATUS=s       what qaicGetDeviceInfo returns for a device that is there
@@ -71,6 +72,9 @@ QStatus qaicGetDeviceInfo(QID device, QDevInfo *out)
     memset(out, 0, sizeof *out);
     out->devStatus = FAKE_DEVICE_STATUS;
     out->qid = device;
+#ifdef FAKE_PCI_BUS
+    out->pciInfo.bus = (uint8_t)(FAKE_PCI_BUS - device);
+#endif
     out->devData.resourceInfo = resources();
     strcpy(out->name, "fake");
     return QS_SUCCESS;

@@ -77,6 +77,10 @@ int main(void)
 
     SIZE(QDevInfo, QDevInfo);
     FIELD(QDevInfo, DevStatus, QDevInfo, devStatus);
+    FIELD(QDevInfo, PciDomain, QDevInfo, pciInfo.domain);
+    FIELD(QDevInfo, PciBus, QDevInfo, pciInfo.bus);
+    FIELD(QDevInfo, PciDevice, QDevInfo, pciInfo.device);
+    FIELD(QDevInfo, PciFunction, QDevInfo, pciInfo.function);
     FIELD(QDevInfo, Qid, QDevInfo, qid);
     FIELD(QDevInfo, ResourceInfo, QDevInfo, devData.resourceInfo);
     FIELD(QDevInfo, Name, QDevInfo, name);

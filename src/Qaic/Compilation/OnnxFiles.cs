@@ -1,0 +1,218 @@
+using System.IO.MemoryMappedFiles;
+using Qaic.Qpc;
+
+namespace Qaic.Compilation;
+
+/// <summary>Finds the files in which an ONNX model keeps weights outside of itself. Field numbers are those of onnx.proto.</summary>
+internal static unsafe class OnnxFiles
+{
+    // Subgraphs nest in control flow; the bound keeps a hostile model from exhausting the stack.
+    private const int MaxDepth = 64;
+
+    /// <summary>The locations that the model's tensors name, as they are written; each once, sorted.</summary>
+    /// <exception cref="QpcFormatException">The file is no ONNX model, or nests too deeply.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static IReadOnlyCollection<string> ExternalLocations(string modelPath)
+    {
+        using var stream = new FileStream(modelPath, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+        if (stream.Length is 0 or > int.MaxValue)
+        {
+            throw new QpcFormatException($"'{modelPath}' has {stream.Length} bytes; a model is one protobuf message of 1 byte to 2 GiB", 0);
+        }
+
+        // Mapped, so that weights inside the model are stepped over without being read.
+        using var mapping = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        using MemoryMappedViewAccessor view = mapping.CreateViewAccessor(0, stream.Length, MemoryMappedFileAccess.Read);
+        byte* address = null;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref address);
+        try
+        {
+            var locations = new SortedSet<string>(StringComparer.Ordinal);
+            Model(new WireReader(new ReadOnlySpan<byte>(address + view.PointerOffset, (int)stream.Length), $"Model '{modelPath}'"), locations);
+            return locations;
+        }
+        finally
+        {
+            view.SafeMemoryMappedViewHandle.ReleasePointer();
+        }
+    }
+
+    // ModelProto: graph 7, training_info 20, functions 25.
+    private static void Model(WireReader model, SortedSet<string> locations)
+    {
+        while (model.Next(out int field))
+        {
+            switch (field)
+            {
+                case 7:
+                    Graph(model.Message(), locations, 0);
+                    break;
+                case 20:
+                    Training(model.Message(), locations);
+                    break;
+                case 25:
+                    Function(model.Message(), locations);
+                    break;
+                default:
+                    model.Skip();
+                    break;
+            }
+        }
+    }
+
+    // TrainingInfoProto: initialization 1, algorithm 2.
+    private static void Training(WireReader training, SortedSet<string> locations)
+    {
+        while (training.Next(out int field))
+        {
+            if (field is 1 or 2)
+            {
+                Graph(training.Message(), locations, 0);
+            }
+            else
+            {
+                training.Skip();
+            }
+        }
+    }
+
+    // FunctionProto: node 7, attribute_proto 11.
+    private static void Function(WireReader function, SortedSet<string> locations)
+    {
+        while (function.Next(out int field))
+        {
+            switch (field)
+            {
+                case 7:
+                    Node(function.Message(), locations, 0);
+                    break;
+                case 11:
+                    Attribute(function.Message(), locations, 0);
+                    break;
+                default:
+                    function.Skip();
+                    break;
+            }
+        }
+    }
+
+    // GraphProto: node 1, initializer 5, sparse_initializer 15.
+    private static void Graph(WireReader graph, SortedSet<string> locations, int depth)
+    {
+        if (depth > MaxDepth)
+        {
+            throw new QpcFormatException($"The model's graphs nest more than {MaxDepth} deep", 0);
+        }
+
+        while (graph.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1:
+                    Node(graph.Message(), locations, depth);
+                    break;
+                case 5:
+                    Tensor(graph.Message(), locations);
+                    break;
+                case 15:
+                    Sparse(graph.Message(), locations);
+                    break;
+                default:
+                    graph.Skip();
+                    break;
+            }
+        }
+    }
+
+    // NodeProto: attribute 5.
+    private static void Node(WireReader node, SortedSet<string> locations, int depth)
+    {
+        while (node.Next(out int field))
+        {
+            if (field == 5)
+            {
+                Attribute(node.Message(), locations, depth);
+            }
+            else
+            {
+                node.Skip();
+            }
+        }
+    }
+
+    // AttributeProto: t 5, g 6, tensors 10, graphs 11, sparse_tensor 22, sparse_tensors 23.
+    private static void Attribute(WireReader attribute, SortedSet<string> locations, int depth)
+    {
+        while (attribute.Next(out int field))
+        {
+            switch (field)
+            {
+                case 5 or 10:
+                    Tensor(attribute.Message(), locations);
+                    break;
+                case 6 or 11:
+                    Graph(attribute.Message(), locations, depth + 1);
+                    break;
+                case 22 or 23:
+                    Sparse(attribute.Message(), locations);
+                    break;
+                default:
+                    attribute.Skip();
+                    break;
+            }
+        }
+    }
+
+    // SparseTensorProto: values 1, indices 2.
+    private static void Sparse(WireReader sparse, SortedSet<string> locations)
+    {
+        while (sparse.Next(out int field))
+        {
+            if (field is 1 or 2)
+            {
+                Tensor(sparse.Message(), locations);
+            }
+            else
+            {
+                sparse.Skip();
+            }
+        }
+    }
+
+    // TensorProto: external_data 13, entries of key 1 and value 2.
+    private static void Tensor(WireReader tensor, SortedSet<string> locations)
+    {
+        while (tensor.Next(out int field))
+        {
+            if (field != 13)
+            {
+                tensor.Skip();
+                continue;
+            }
+
+            WireReader entry = tensor.Message();
+            string key = "";
+            string value = "";
+            while (entry.Next(out int part))
+            {
+                switch (part)
+                {
+                    case 1:
+                        key = entry.String();
+                        break;
+                    case 2:
+                        value = entry.String();
+                        break;
+                    default:
+                        entry.Skip();
+                        break;
+                }
+            }
+
+            if (key == "location")
+            {
+                locations.Add(value);
+            }
+        }
+    }
+}
