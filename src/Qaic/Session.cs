@@ -22,6 +22,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
     private readonly ILogger _logger;
     private readonly TemporaryDirectory? _compiled;
     private readonly (long Length, DateTime Written) _qpcStamp;
+    private readonly ShapeSelection _shapes;
     private volatile InferenceSet? _set;
     private volatile bool _disposed;
 
@@ -72,7 +73,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
 
         try
         {
-            (Inputs, Outputs, bool isSimulated) = ReadQpc(QpcPath);
+            (_shapes, bool isSimulated) = ReadQpc(QpcPath);
             _qpcStamp = Stamp(QpcPath);
             if (isSimulated && !Platform.IsSimulated)
             {
@@ -97,11 +98,14 @@ public sealed class Session : IDisposable, IAsyncDisposable
     /// <summary>Where the network runs.</summary>
     public Platform Platform { get; }
 
-    /// <summary>The network's inputs, in the order of its buffers.</summary>
-    public IReadOnlyList<TensorSpec> Inputs { get; }
+    /// <summary>The network's inputs, in the order of its buffers. Of a network for several shapes, each in its largest.</summary>
+    public IReadOnlyList<TensorSpec> Inputs => _shapes.Inputs;
 
-    /// <summary>The network's outputs, in the order of its buffers.</summary>
-    public IReadOnlyList<TensorSpec> Outputs { get; }
+    /// <summary>The network's outputs, in the order of its buffers. Of a network for several shapes, each in its largest.</summary>
+    public IReadOnlyList<TensorSpec> Outputs => _shapes.Outputs;
+
+    /// <summary>The sets of shapes that the network was compiled for: an inference has one of them. Empty if all shapes are fixed.</summary>
+    public IReadOnlyList<AllowedShapeSet> AllowedShapes => _shapes.Allowed;
 
     /// <summary>Rows per inference: the leading dimension that all inputs and outputs share; 1 if they share none.</summary>
     public int BatchSize { get; }
@@ -124,27 +128,27 @@ public sealed class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Runs the network once.</summary>
-    /// <param name="inputs">Every input by name, with exactly its element type and shape.</param>
-    /// <returns>Every output by name.</returns>
+    /// <param name="inputs">Every input by name, with its element type, in one of <see cref="AllowedShapes"/> or exactly its shape. Inputs that allow it may have fewer rows.</param>
+    /// <returns>Every output by name, in the shape that belongs to the inputs'.</returns>
     /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
     /// <exception cref="QaicException">The device failed.</exception>
     public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs)
     {
-        Check(inputs);
+        int set = Check(inputs);
         for (; ; )
         {
             using Inference inference = Rent();
-            Fill(inference, inputs);
+            Fill(inference, set, inputs);
             if (inference.TrySubmit())
             {
                 inference.Wait();
-                return Drain(inference);
+                return Drain(inference, set);
             }
         }
     }
 
     /// <summary>Runs a network of one input and one output without allocating.</summary>
-    /// <param name="input">The input's elements, row-major; exactly as many as its shape has.</param>
+    /// <param name="input">The input's elements, row-major; as many as its shape has, or as one of <see cref="AllowedShapes"/> has if the lengths of input and output tell which.</param>
     /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
     /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
     /// <exception cref="InvalidOperationException">The network has more than one input or output.</exception>
@@ -153,11 +157,11 @@ public sealed class Session : IDisposable, IAsyncDisposable
         where TIn : unmanaged
         where TOut : unmanaged
     {
-        CheckSingle<TIn, TOut>(input.Length, output.Length);
+        (int Set, int Rows) shapes = CheckSingle<TIn, TOut>(input.Length, output.Length);
         for (; ; )
         {
             using Inference inference = Rent();
-            input.CopyTo(inference.Input<TIn>(0));
+            Fill(inference, shapes, input);
             if (inference.TrySubmit())
             {
                 inference.Wait();
@@ -168,35 +172,35 @@ public sealed class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Runs the network once without holding a thread.</summary>
-    /// <param name="inputs">Every input by name, with exactly its element type and shape. Must not change before the task ends.</param>
+    /// <param name="inputs">Every input by name, with its element type, in one of <see cref="AllowedShapes"/> or exactly its shape. Inputs that allow it may have fewer rows. Must not change before the task ends.</param>
     /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
-    /// <returns>Every output by name.</returns>
+    /// <returns>Every output by name, in the shape that belongs to the inputs'.</returns>
     /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="QaicException">The device failed.</exception>
     public Task<IReadOnlyDictionary<string, Tensor>> RunAsync(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken = default)
     {
-        Check(inputs);
-        return Run(inputs, cancellationToken);
+        int set = Check(inputs);
+        return Run(inputs, set, cancellationToken);
 
-        async Task<IReadOnlyDictionary<string, Tensor>> Run(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken)
+        async Task<IReadOnlyDictionary<string, Tensor>> Run(IReadOnlyDictionary<string, Tensor> inputs, int set, CancellationToken cancellationToken)
         {
             for (; ; )
             {
                 using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                Fill(inference, inputs);
+                Fill(inference, set, inputs);
                 if (inference.TrySubmit())
                 {
                     await inference.WaitAsync().ConfigureAwait(false);
                     cancellationToken.ThrowIfCancellationRequested();
-                    return Drain(inference);
+                    return Drain(inference, set);
                 }
             }
         }
     }
 
     /// <summary>Runs a network of one input and one output without holding a thread.</summary>
-    /// <param name="input">The input's elements, row-major; exactly as many as its shape has. Must not change before the task ends.</param>
+    /// <param name="input">The input's elements, row-major; as many as its shape has, or as one of <see cref="AllowedShapes"/> has if the lengths of input and output tell which. Must not change before the task ends.</param>
     /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
     /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
     /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
@@ -207,15 +211,15 @@ public sealed class Session : IDisposable, IAsyncDisposable
         where TIn : unmanaged
         where TOut : unmanaged
     {
-        CheckSingle<TIn, TOut>(input.Length, output.Length);
-        return Run(input, output, cancellationToken);
+        (int Set, int Rows) shapes = CheckSingle<TIn, TOut>(input.Length, output.Length);
+        return Run(input, output, shapes, cancellationToken);
 
-        async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken)
+        async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, (int Set, int Rows) shapes, CancellationToken cancellationToken)
         {
             for (; ; )
             {
                 using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                input.Span.CopyTo(inference.Input<TIn>(0));
+                Fill(inference, shapes, input.Span);
                 if (inference.TrySubmit())
                 {
                     await inference.WaitAsync().ConfigureAwait(false);
@@ -357,13 +361,13 @@ public sealed class Session : IDisposable, IAsyncDisposable
             set = new InferenceSet(Platform, QpcPath, Options, _logger);
         }
 
-        if (!SameTensors(set.Inputs, Inputs) || !SameTensors(set.Outputs, Outputs))
+        if (!set.Shapes.HasSameShapes(_shapes))
         {
-            string loaded = string.Join("; ", set.Inputs.Concat(set.Outputs));
+            string loaded = string.Join("; ", set.Inputs.Concat(set.Outputs)) + (set.Shapes.IsFixed ? "" : $" ({set.Shapes.List()})");
             set.Dispose();
             throw new QaicException(
                 QaicError.Internal,
-                $"The library reports other buffers than '{QpcPath}' declares: {loaded} instead of {string.Join("; ", Inputs.Concat(Outputs))}. The file may have been replaced meanwhile; create a new session.");
+                $"The library reports other buffers than '{QpcPath}' declares: {loaded} instead of {string.Join("; ", Inputs.Concat(Outputs))}{(_shapes.IsFixed ? "" : $" ({_shapes.List()})")}. The file may have been replaced meanwhile; create a new session.");
         }
 
         return set;
@@ -401,20 +405,13 @@ public sealed class Session : IDisposable, IAsyncDisposable
         return simulated;
     }
 
-    private static (IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs, bool IsSimulated) ReadQpc(string path)
+    private static (ShapeSelection Shapes, bool IsSimulated) ReadQpc(string path)
     {
         using var file = QpcFile.Open(path);
         IoDescriptor io = IoDescriptor.FromNetwork(file.ReadNetworkDescriptor());
         CompilationRecord? record = CompilationRecord.Read(file);
-        IReadOnlyList<string> booleans = record?.BooleanTensors ?? [];
-        TensorSpec[] Of(DmaDirection direction) =>
-            [.. io.SelectedSet.Bindings.Where(b => b.Direction == direction).Select(b => b.ToTensorSpec()).Select(s => s with { IsBoolean = booleans.Contains(s.Name) })];
-        return (Of(DmaDirection.In), Of(DmaDirection.Out), record is not null);
+        return (ShapeSelection.Of(io, record?.BooleanTensors), record is not null);
     }
-
-    private static bool SameTensors(IReadOnlyList<TensorSpec> loaded, IReadOnlyList<TensorSpec> declared) =>
-        loaded.Count == declared.Count
-        && loaded.Zip(declared).All(p => p.First.Name == p.Second.Name && p.First.ElementType == p.Second.ElementType && p.First.Shape.AsSpan().SequenceEqual(p.Second.Shape.AsSpan()));
 
     private static int LeadingDimension(IReadOnlyList<TensorSpec> tensors)
     {
@@ -422,7 +419,8 @@ public sealed class Session : IDisposable, IAsyncDisposable
         return leading is [> 0 and int batch] ? batch : 1;
     }
 
-    private void Check(IReadOnlyDictionary<string, Tensor> inputs)
+    // The set of shapes that the inputs have.
+    private int Check(IReadOnlyDictionary<string, Tensor> inputs)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         foreach (TensorSpec spec in Inputs)
@@ -432,7 +430,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
                 throw new ArgumentException($"Input '{spec.Name}' is missing. The network needs: {string.Join("; ", Inputs)}. Given: {(inputs.Count == 0 ? "nothing" : string.Join(", ", inputs.Keys))}.", nameof(inputs));
             }
 
-            if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType() || !tensor.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()))
+            if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType())
             {
                 throw new ArgumentException($"Input '{spec.Name}' must be {spec.ElementType}[{string.Join(", ", spec.Shape)}], but is {tensor?.ToString() ?? "null"}.", nameof(inputs));
             }
@@ -443,9 +441,12 @@ public sealed class Session : IDisposable, IAsyncDisposable
             string unknown = inputs.Keys.First(name => Inputs.All(spec => spec.Name != name));
             throw new ArgumentException($"The network has no input '{unknown}'. It needs: {string.Join("; ", Inputs)}.", nameof(inputs));
         }
+
+        return _shapes.Find(inputs);
     }
 
-    private void CheckSingle<TIn, TOut>(int inputLength, int outputLength)
+    // The set of shapes that has these lengths, and the rows of a partial input; -1 for a whole one.
+    private (int Set, int Rows) CheckSingle<TIn, TOut>(int inputLength, int outputLength)
         where TIn : unmanaged
         where TOut : unmanaged
     {
@@ -455,37 +456,98 @@ public sealed class Session : IDisposable, IAsyncDisposable
                 $"This overload is for networks of one input and one output; this one has {Inputs.Count} ({string.Join("; ", Inputs)}) and {Outputs.Count} ({string.Join("; ", Outputs)}). Use the dictionary overload, or Rent.");
         }
 
-        Check<TIn>(Inputs[0], "Input", inputLength, "input");
-        Check<TOut>(Outputs[0], "Output", outputLength, "output");
+        CheckType<TIn>(Inputs[0], "Input", "input");
+        CheckType<TOut>(Outputs[0], "Output", "output");
+        if (!_shapes.IsFixed)
+        {
+            return (FindByLength(inputLength, outputLength, "input"), -1);
+        }
+
+        TensorSpec spec = Inputs[0];
+        int rows = -1;
+        if (spec.IsPartialAllowed && !spec.Shape.IsEmpty && inputLength < spec.ElementCount && inputLength % (spec.ElementCount / spec.Shape[0]) == 0)
+        {
+            rows = (int)(inputLength / (spec.ElementCount / spec.Shape[0]));
+        }
+        else
+        {
+            CheckLength(spec, "Input", inputLength, "input");
+        }
+
+        CheckLength(Outputs[0], "Output", outputLength, "output");
+        return (0, rows);
     }
 
-    private static void Check<T>(TensorSpec spec, string what, int length, string parameter) where T : unmanaged
+    private int FindByLength(int inputLength, int outputLength, string parameter)
+    {
+        int set = _shapes.FindByLength(inputLength, outputLength, out int candidates);
+        return set != ShapeSelection.None ? set
+            : candidates > 1
+            ? throw new ArgumentException(
+                $"{candidates} sets of shapes have an input of {inputLength} elements and an output of {outputLength}, so the lengths do not tell which is meant: {_shapes.List()}. Use the dictionary overload, or Rent and SelectShapes.",
+                parameter)
+            : throw new ArgumentException(
+                $"The network takes no input of {inputLength} elements with an output of {outputLength}. Its sets of shapes: "
+                + $"{string.Join("; ", AllowedShapes.Select(s => $"{s.Inputs[0]} ({s.Inputs[0].ElementCount}) to {s.Outputs[0]} ({s.Outputs[0].ElementCount})"))}.",
+                parameter);
+    }
+
+    private static void CheckType<T>(TensorSpec spec, string what, string parameter) where T : unmanaged
     {
         if (!spec.ElementType.Holds<T>())
         {
             throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType} ({spec.ElementType.ClrType().Name}), not {typeof(T).Name}.", parameter);
         }
+    }
 
+    private static void CheckLength(TensorSpec spec, string what, int length, string parameter)
+    {
         if (length != spec.ElementCount)
         {
             throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType}[{string.Join(", ", spec.Shape)}] and has {spec.ElementCount} elements, not {length}.", parameter);
         }
     }
 
-    private void Fill(Inference inference, IReadOnlyDictionary<string, Tensor> inputs)
+    private void Fill(Inference inference, int set, IReadOnlyDictionary<string, Tensor> inputs)
     {
+        Select(inference, set);
         for (int i = 0; i < Inputs.Count; i++)
         {
-            inputs[Inputs[i].Name].Bytes.CopyTo(inference.InputBytes(i));
+            Tensor tensor = inputs[Inputs[i].Name];
+            Shorten(inference, i, ShapeSelection.RowsOf(tensor, _shapes.Tensor(set, i)));
+            tensor.Bytes.CopyTo(inference.InputBytes(i));
         }
     }
 
-    private Dictionary<string, Tensor> Drain(Inference inference)
+    private void Fill<T>(Inference inference, (int Set, int Rows) shapes, ReadOnlySpan<T> input) where T : unmanaged
+    {
+        Select(inference, shapes.Set);
+        Shorten(inference, 0, shapes.Rows);
+        input.CopyTo(inference.Input<T>(0));
+    }
+
+    private void Select(Inference inference, int set)
+    {
+        if (!_shapes.IsFixed)
+        {
+            inference.SelectShapes(set);
+        }
+    }
+
+    private static void Shorten(Inference inference, int input, int rows)
+    {
+        if (rows >= 0)
+        {
+            inference.SetInputRows(input, rows);
+        }
+    }
+
+    private Dictionary<string, Tensor> Drain(Inference inference, int set)
     {
         var outputs = new Dictionary<string, Tensor>(Outputs.Count);
         for (int i = 0; i < Outputs.Count; i++)
         {
-            Tensor tensor = Tensor.Zeros(Outputs[i]);
+            Tensor tensor = Tensor.Zeros(_shapes.Tensor(set, Inputs.Count + i));
             inference.OutputBytes(i).CopyTo(tensor.Bytes);
             outputs.Add(Outputs[i].Name, tensor);
         }

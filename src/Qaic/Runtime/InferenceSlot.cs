@@ -50,6 +50,7 @@ internal sealed class InferenceSlot
     public int Rent()
     {
         _state = State.Filling;
+        _buffers.Shapes.Reset();
         return ++_version;
     }
 
@@ -130,6 +131,10 @@ internal sealed class InferenceSlot
         return Holds<T>(_set.Outputs[index]) ? MemoryMarshal.Cast<byte, T>(bytes) : throw WrongType<T>(_set.Outputs[index], "Output");
     }
 
+    public void SelectShapes(int version, int set) => Choose(version, set, static (shapes, set) => shapes.Select(set));
+
+    public void SetInputRows(int version, int index, int rows) => Choose(version, (index, rows), static (shapes, input) => shapes.SetRows(input.index, input.rows));
+
     /// <returns>False if the set has given the execution object back.</returns>
     public bool TrySubmit(int version)
     {
@@ -148,6 +153,7 @@ internal sealed class InferenceSlot
                     return false;
                 }
 
+                _buffers.Shapes.ThrowIfNone();
                 _failure = null;
                 try
                 {
@@ -273,6 +279,22 @@ internal sealed class InferenceSlot
             {
                 _buffers.Dispose();
             }
+        }
+    }
+
+    // Other shapes are the beginning of another inference, so the outputs of the last one are gone.
+    private void Choose<T>(int version, T choice, Action<ChosenShapes, T> choose)
+    {
+        lock (_lock)
+        {
+            Check(version);
+            if (_state == State.Running)
+            {
+                throw new InvalidOperationException("The shapes belong to the inference that is running; wait for it first.");
+            }
+
+            choose(_buffers.Shapes, choice);
+            (_state, _failure) = (State.Filling, null);
         }
     }
 
