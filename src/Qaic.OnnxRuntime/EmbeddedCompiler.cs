@@ -17,6 +17,8 @@ namespace Qaic.OnnxRuntime;
 /// <para>Thread-safe. The same model and options give the same bytes.</para>
 /// <para>All dimensions become fixed: symbols get their values from <see cref="QaicOptions.OnnxDefineSymbol"/>. A free dimension that leads every input and output is the batch,
 /// and becomes <see cref="QaicOptions.BatchSize"/> or 32.</para>
+/// <para>With <see cref="QaicOptions.Specializations"/> or <see cref="QaicOptions.NetworkSpecializationConfig"/> one QPC serves several sets of shapes; the buffers have room for the largest.
+/// No input is marked as partial: nothing in a model says so, only the vendor's compiler does.</para>
 /// </remarks>
 public sealed partial class EmbeddedCompiler : ICompiler
 {
@@ -46,25 +48,37 @@ public sealed partial class EmbeddedCompiler : ICompiler
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
         CheckDeclaredTypes(model);
-        var shapes = ShapeBinding.Fix(model, options);
+        var specializations = SpecializationConfig.FromOptions(options);
+        ShapeBinding? shapes = specializations is null ? ShapeBinding.Fix(model, options) : null;
         DropOverridableInputs(model);
         using var weights = WeightSegment.Extract(model);
         cancellationToken.ThrowIfCancellationRequested();
 
-        (IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs, bool rowsInteract) = Infer(model, weights, shapes.AssumedBatch, logger, cancellationToken);
+        IReadOnlyList<IReadOnlyList<OrtTensor>> sets = [];
+        IReadOnlyList<OrtTensor> inputs, outputs;
+        bool rowsInteract;
+        if (specializations is null)
+        {
+            (inputs, outputs, rowsInteract) = Infer(model, weights, shapes!.AssumedBatch, logger, cancellationToken);
+        }
+        else
+        {
+            (inputs, outputs, sets, rowsInteract) = SpecializedShapes.Infer(model, specializations, options, (copy, batch) => Infer(copy, weights, batch, logger, cancellationToken));
+        }
+
         if (rowsInteract)
         {
             RowsInteract(logger, modelPath);
             return Compile(modelPath, outputDirectory, options with { BatchSize = 1 }, logger, cancellationToken);
         }
 
-        for (int i = 0; i < outputs.Count; i++)
+        for (int i = 0; i < outputs.Count && shapes is not null; i++)
         {
             shapes.Confirm(outputs[i].Name, outputs[i].Shape);
             model.Outputs[i].SetType(outputs[i].DataType, outputs[i].Shape);
         }
 
-        NetworkDescriptor network = Describe(model, options, inputs, outputs);
+        NetworkDescriptor network = Describe(model, options, inputs, outputs, sets);
         byte[] onnx = model.ToBytes();
         byte[] elf = NetworkElf.Write(
         [
@@ -76,7 +90,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
         {
             Compiler = Name,
             CompilerVersion = Version,
-            Options = InForce(options),
+            Options = InForce(options, specializations),
             BooleanTensors = [.. inputs.Concat(outputs).Where(t => t.DataType == (int)TensorElementType.Bool).Select(t => t.Name).Distinct()],
         };
 
@@ -195,7 +209,8 @@ public sealed partial class EmbeddedCompiler : ICompiler
         }
     }
 
-    private static NetworkDescriptor Describe(OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs)
+    private static NetworkDescriptor Describe(
+        OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs, IReadOnlyList<IReadOnlyList<OrtTensor>> sets)
     {
         var network = new NetworkDescriptor
         {
@@ -206,6 +221,19 @@ public sealed partial class EmbeddedCompiler : ICompiler
         Add(network.Inputs, inputs, "inputs");
         Add(network.Outputs, outputs, "outputs");
         network.AssignDmaBuffers();
+        foreach (IReadOnlyList<OrtTensor> tensors in sets)
+        {
+            var set = new ShapeSet();
+            foreach (OrtTensor tensor in tensors)
+            {
+                var shape = new TensorShape { Type = OnnxTypes.BufferType(tensor.DataType)!.Value };
+                shape.Dims.AddRange(tensor.Shape);
+                set.Shapes.Add(shape);
+            }
+
+            network.AllowedShapes.Add(set);
+        }
+
         return network;
 
         void Add(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
@@ -237,14 +265,18 @@ public sealed partial class EmbeddedCompiler : ICompiler
         tensors.All(t => t.Shape.Length > 0 && t.Shape[0] > 0 && t.Shape[0] == tensors[0].Shape[0]) ? tensors[0].Shape[0] : 1;
 
     // Sorted, so that the same options are the same bytes.
-    private static SortedDictionary<string, string> InForce(QaicOptions options)
+    private static SortedDictionary<string, string> InForce(QaicOptions options, SpecializationConfig? specializations)
     {
         var result = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (PropertyInfo property in typeof(QaicOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance))
         {
             if (property.GetCustomAttribute<OptionAttribute>() is { Stage: OptionStage.Compile } option && property.GetValue(options) is { } value)
             {
-                string text = value is ImmutableDictionary<string, int> map
+                // The file of specializations by its content, not by where it was.
+                string text = option.Keyword is "specializations" or "network_specialization_config"
+                    ? option.Keyword == "specializations" ? specializations?.ToString() ?? "" : ""
+                    : value is ImmutableArray<string> list ? string.Join(' ', list.IsDefault ? [] : list)
+                    : value is ImmutableDictionary<string, int> map
                     ? string.Join(";", map.OrderBy(p => p.Key, StringComparer.Ordinal).Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key},{p.Value}")))
                     : Convert.ToString(value, CultureInfo.InvariantCulture)!;
                 if (text.Length > 0)
