@@ -22,6 +22,9 @@ public readonly struct Inference : IDisposable, IEquatable<Inference>
 
     internal bool IsDefault => _slot is null;
 
+    /// <summary>The set of shapes in force.</summary>
+    internal int ShapeSet => Slot.ShapeSet(_version);
+
     private InferenceSlot Slot => _slot ?? throw new InvalidOperationException("This inference was not rented; get one from Session.Rent.");
 
     /// <summary>An input buffer, in place: elements in row-major order.</summary>

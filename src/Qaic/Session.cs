@@ -134,15 +134,15 @@ public sealed class Session : IDisposable, IAsyncDisposable
     /// <exception cref="QaicException">The device failed.</exception>
     public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs)
     {
-        int set = Check(inputs);
+        Check(inputs);
         for (; ; )
         {
             using Inference inference = Rent();
-            Fill(inference, set, inputs);
+            Fill(inference, inputs);
             if (inference.TrySubmit())
             {
                 inference.Wait();
-                return Drain(inference, set);
+                return Drain(inference);
             }
         }
     }
@@ -157,11 +157,11 @@ public sealed class Session : IDisposable, IAsyncDisposable
         where TIn : unmanaged
         where TOut : unmanaged
     {
-        (int Set, int Rows) shapes = CheckSingle<TIn, TOut>(input.Length, output.Length);
+        CheckSingle<TIn, TOut>(input.Length, output.Length);
         for (; ; )
         {
             using Inference inference = Rent();
-            Fill(inference, shapes, input);
+            Fill(inference, input, output.Length);
             if (inference.TrySubmit())
             {
                 inference.Wait();
@@ -180,20 +180,20 @@ public sealed class Session : IDisposable, IAsyncDisposable
     /// <exception cref="QaicException">The device failed.</exception>
     public Task<IReadOnlyDictionary<string, Tensor>> RunAsync(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken = default)
     {
-        int set = Check(inputs);
-        return Run(inputs, set, cancellationToken);
+        Check(inputs);
+        return Run(inputs, cancellationToken);
 
-        async Task<IReadOnlyDictionary<string, Tensor>> Run(IReadOnlyDictionary<string, Tensor> inputs, int set, CancellationToken cancellationToken)
+        async Task<IReadOnlyDictionary<string, Tensor>> Run(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken)
         {
             for (; ; )
             {
                 using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                Fill(inference, set, inputs);
+                Fill(inference, inputs);
                 if (inference.TrySubmit())
                 {
                     await inference.WaitAsync().ConfigureAwait(false);
                     cancellationToken.ThrowIfCancellationRequested();
-                    return Drain(inference, set);
+                    return Drain(inference);
                 }
             }
         }
@@ -211,15 +211,15 @@ public sealed class Session : IDisposable, IAsyncDisposable
         where TIn : unmanaged
         where TOut : unmanaged
     {
-        (int Set, int Rows) shapes = CheckSingle<TIn, TOut>(input.Length, output.Length);
-        return Run(input, output, shapes, cancellationToken);
+        CheckSingle<TIn, TOut>(input.Length, output.Length);
+        return Run(input, output, cancellationToken);
 
-        async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, (int Set, int Rows) shapes, CancellationToken cancellationToken)
+        async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken)
         {
             for (; ; )
             {
                 using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                Fill(inference, shapes, input.Span);
+                Fill(inference, input.Span, output.Length);
                 if (inference.TrySubmit())
                 {
                     await inference.WaitAsync().ConfigureAwait(false);
@@ -419,8 +419,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         return leading is [> 0 and int batch] ? batch : 1;
     }
 
-    // The set of shapes that the inputs have.
-    private int Check(IReadOnlyDictionary<string, Tensor> inputs)
+    private void Check(IReadOnlyDictionary<string, Tensor> inputs)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         foreach (TensorSpec spec in Inputs)
@@ -442,11 +441,10 @@ public sealed class Session : IDisposable, IAsyncDisposable
             throw new ArgumentException($"The network has no input '{unknown}'. It needs: {string.Join("; ", Inputs)}.", nameof(inputs));
         }
 
-        return _shapes.Find(inputs);
+        _shapes.Find(inputs);
     }
 
-    // The set of shapes that has these lengths, and the rows of a partial input; -1 for a whole one.
-    private (int Set, int Rows) CheckSingle<TIn, TOut>(int inputLength, int outputLength)
+    private void CheckSingle<TIn, TOut>(int inputLength, int outputLength)
         where TIn : unmanaged
         where TOut : unmanaged
     {
@@ -458,6 +456,12 @@ public sealed class Session : IDisposable, IAsyncDisposable
 
         CheckType<TIn>(Inputs[0], "Input", "input");
         CheckType<TOut>(Outputs[0], "Output", "output");
+        ShapesOf(inputLength, outputLength);
+    }
+
+    // The set of shapes that a single input and output of these lengths have, and the rows of a partial input; -1 for a whole one.
+    private (int Set, int Rows) ShapesOf(int inputLength, int outputLength)
+    {
         if (!_shapes.IsFixed)
         {
             return (FindByLength(inputLength, outputLength, "input"), -1);
@@ -508,9 +512,10 @@ public sealed class Session : IDisposable, IAsyncDisposable
         }
     }
 
-    private void Fill(Inference inference, int set, IReadOnlyDictionary<string, Tensor> inputs)
+    // The inputs have been checked.
+    private void Fill(Inference inference, IReadOnlyDictionary<string, Tensor> inputs)
     {
-        Select(inference, set);
+        int set = Select(inference, _shapes.Find(inputs));
         for (int i = 0; i < Inputs.Count; i++)
         {
             Tensor tensor = inputs[Inputs[i].Name];
@@ -519,19 +524,22 @@ public sealed class Session : IDisposable, IAsyncDisposable
         }
     }
 
-    private void Fill<T>(Inference inference, (int Set, int Rows) shapes, ReadOnlySpan<T> input) where T : unmanaged
+    private void Fill<T>(Inference inference, ReadOnlySpan<T> input, int outputLength) where T : unmanaged
     {
-        Select(inference, shapes.Set);
-        Shorten(inference, 0, shapes.Rows);
+        (int set, int rows) = ShapesOf(input.Length, outputLength);
+        Select(inference, set);
+        Shorten(inference, 0, rows);
         input.CopyTo(inference.Input<T>(0));
     }
 
-    private void Select(Inference inference, int set)
+    private int Select(Inference inference, int set)
     {
         if (!_shapes.IsFixed)
         {
             inference.SelectShapes(set);
         }
+
+        return set;
     }
 
     private static void Shorten(Inference inference, int input, int rows)
@@ -542,8 +550,9 @@ public sealed class Session : IDisposable, IAsyncDisposable
         }
     }
 
-    private Dictionary<string, Tensor> Drain(Inference inference, int set)
+    private Dictionary<string, Tensor> Drain(Inference inference)
     {
+        int set = inference.ShapeSet;
         var outputs = new Dictionary<string, Tensor>(Outputs.Count);
         for (int i = 0; i < Outputs.Count; i++)
         {

@@ -131,6 +131,12 @@ internal sealed class InferenceSlot
         return Holds<T>(_set.Outputs[index]) ? MemoryMarshal.Cast<byte, T>(bytes) : throw WrongType<T>(_set.Outputs[index], "Output");
     }
 
+    public int ShapeSet(int version)
+    {
+        Check(version);
+        return _buffers.Shapes.Set;
+    }
+
     public void SelectShapes(int version, int set) => Choose(version, set, static (shapes, set) => shapes.Select(set));
 
     public void SetInputRows(int version, int index, int rows) => Choose(version, (index, rows), static (shapes, input) => shapes.SetRows(input.index, input.rows));
