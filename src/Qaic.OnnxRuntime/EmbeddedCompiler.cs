@@ -18,6 +18,8 @@ namespace Qaic.OnnxRuntime;
 /// <para>All dimensions become fixed: symbols get their values from <see cref="QaicOptions.OnnxDefineSymbol"/>. A free dimension that leads every input and output is the batch,
 /// and becomes <see cref="QaicOptions.BatchSize"/> or 32.</para>
 /// <para>Options for which <see cref="OptionInfo.IsSimulated"/> is false do not change the network; they are recorded in the QPC, and one line of the log names them.</para>
+/// <para>With <see cref="QaicOptions.Specializations"/> or <see cref="QaicOptions.NetworkSpecializationConfig"/> one QPC serves several sets of shapes; the buffers have room for the largest.
+/// No input is marked as partial: nothing in a model says so, only the vendor's compiler does.</para>
 /// </remarks>
 public sealed partial class EmbeddedCompiler : ICompiler
 {
@@ -47,25 +49,37 @@ public sealed partial class EmbeddedCompiler : ICompiler
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
         CheckDeclaredTypes(model);
-        var shapes = ShapeBinding.Fix(model, options);
+        var specializations = SpecializationConfig.FromOptions(options);
+        ShapeBinding? shapes = specializations is null ? ShapeBinding.Fix(model, options) : null;
         DropOverridableInputs(model);
         using var weights = WeightSegment.Extract(model);
         cancellationToken.ThrowIfCancellationRequested();
 
-        (IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs, bool rowsInteract) = Infer(model, weights, shapes.AssumedBatch, logger, cancellationToken);
+        IReadOnlyList<IReadOnlyList<OrtTensor>> sets = [];
+        IReadOnlyList<OrtTensor> inputs, outputs;
+        bool rowsInteract;
+        if (specializations is null)
+        {
+            (inputs, outputs, rowsInteract) = Infer(model, weights, shapes!.AssumedBatch, logger, cancellationToken);
+        }
+        else
+        {
+            (inputs, outputs, sets, rowsInteract) = SpecializedShapes.Infer(model, specializations, options, (copy, batch) => Infer(copy, weights, batch, logger, cancellationToken));
+        }
+
         if (rowsInteract)
         {
             RowsInteract(logger, modelPath);
             return Compile(modelPath, outputDirectory, options with { BatchSize = 1 }, logger, cancellationToken);
         }
 
-        for (int i = 0; i < outputs.Count; i++)
+        for (int i = 0; i < outputs.Count && shapes is not null; i++)
         {
             shapes.Confirm(outputs[i].Name, outputs[i].Shape);
             model.Outputs[i].SetType(outputs[i].DataType, outputs[i].Shape);
         }
 
-        NetworkDescriptor network = Describe(model, options, inputs, outputs);
+        NetworkDescriptor network = Describe(model, options, inputs, outputs, sets);
         byte[] onnx = model.ToBytes();
         byte[] elf = NetworkElf.Write(
         [
@@ -77,7 +91,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
         {
             Compiler = Name,
             CompilerVersion = Version,
-            Options = OptionTable.CompileValues(options),
+            Options = InForce(options, specializations),
             BooleanTensors = [.. inputs.Concat(outputs).Where(t => t.DataType == (int)TensorElementType.Bool).Select(t => t.Name).Distinct()],
         };
 
@@ -98,9 +112,10 @@ public sealed partial class EmbeddedCompiler : ICompiler
             .Add(NetworkElf.SegmentName, elf)
             .Add(NetworkDescriptor.SegmentName, network.ToBytes())
             .Write(path, cancellationToken);
-        if (logger.IsEnabled(LogLevel.Information) && OptionTable.NotSimulated(options) is { Length: > 0 } recorded)
+        if (OptionTable.NotSimulated(options) is { Length: > 0 } recorded)
         {
-            OnlyRecorded(logger, modelPath, string.Join(", ", recorded));
+            string names = string.Join(", ", recorded);
+            OnlyRecorded(logger, modelPath, names);
         }
 
         Written(logger, network.NetworkName, network.BatchSize, weights.Weights.Count, weights.Length);
@@ -201,7 +216,8 @@ public sealed partial class EmbeddedCompiler : ICompiler
         }
     }
 
-    private static NetworkDescriptor Describe(OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs)
+    private static NetworkDescriptor Describe(
+        OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs, IReadOnlyList<IReadOnlyList<OrtTensor>> sets)
     {
         var network = new NetworkDescriptor
         {
@@ -212,6 +228,19 @@ public sealed partial class EmbeddedCompiler : ICompiler
         Add(network.Inputs, inputs, "inputs");
         Add(network.Outputs, outputs, "outputs");
         network.AssignDmaBuffers();
+        foreach (IReadOnlyList<OrtTensor> tensors in sets)
+        {
+            var set = new ShapeSet();
+            foreach (OrtTensor tensor in tensors)
+            {
+                var shape = new TensorShape { Type = OnnxTypes.BufferType(tensor.DataType)!.Value };
+                shape.Dims.AddRange(tensor.Shape);
+                set.Shapes.Add(shape);
+            }
+
+            network.AllowedShapes.Add(set);
+        }
+
         return network;
 
         void Add(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
@@ -241,6 +270,13 @@ public sealed partial class EmbeddedCompiler : ICompiler
 
     private static int BatchSize(ImmutableArray<OrtTensor> tensors) =>
         tensors.All(t => t.Shape.Length > 0 && t.Shape[0] > 0 && t.Shape[0] == tensors[0].Shape[0]) ? tensors[0].Shape[0] : 1;
+
+    // The shapes by their content, not by the file that they came from.
+    private static ImmutableSortedDictionary<string, string> InForce(QaicOptions options, SpecializationConfig? specializations)
+    {
+        ImmutableSortedDictionary<string, string> values = OptionTable.CompileValues(options);
+        return specializations is null ? values : values.Remove("network_specialization_config").SetItem("specializations", specializations.ToString());
+    }
 
     [LoggerMessage(EventId = 4003, Level = LogLevel.Warning, Message = "The rows of a batch influence each other in {Model} (or that could not be found out), so it is compiled for one row per inference; BatchSize (batch_size) overrides that")]
     private static partial void RowsInteract(ILogger logger, string model);

@@ -21,7 +21,11 @@ internal sealed class OnnxExecution : ISimulatedExecution
     private bool _isTerminated;
     private bool _isDisposed;
 
-    public OnnxExecution(OnnxNetwork network, OrtSession session, ReadOnlySpan<DeviceTensor> tensors)
+    /// <param name="network">The network.</param>
+    /// <param name="session">Its session.</param>
+    /// <param name="shaped">The session's inputs, then its outputs, with every dimension known.</param>
+    /// <param name="tensors">Their memory.</param>
+    public OnnxExecution(OnnxNetwork network, OrtSession session, ReadOnlySpan<OrtTensor> shaped, ReadOnlySpan<DeviceTensor> tensors)
     {
         (_network, _session) = (network, session.Session);
         _binding = _session.CreateIoBinding();
@@ -30,7 +34,7 @@ internal sealed class OnnxExecution : ISimulatedExecution
             for (int i = 0; i < tensors.Length; i++)
             {
                 bool isInput = i < session.Inputs.Count;
-                OrtTensor tensor = isInput ? session.Inputs[i] : session.Outputs[i - session.Inputs.Count];
+                OrtTensor tensor = shaped[i];
 
                 // The memory may be larger: a card's buffers count a dimension of 0 as 1.
                 var value = OrtValue.CreateTensorValueWithData(

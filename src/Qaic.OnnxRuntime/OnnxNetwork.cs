@@ -40,8 +40,7 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
 
         try
         {
-            Compare(descriptor.Inputs, session.Inputs, "input");
-            Compare(descriptor.Outputs, session.Outputs, "output");
+            Compare(descriptor, session);
             return new OnnxNetwork(session);
         }
         catch
@@ -53,6 +52,7 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
 
     public ISimulatedExecution Bind(ReadOnlySpan<DeviceTensor> tensors)
     {
+        // In the shapes of the set that is bound; those of a network without sets are known anyway.
         OrtTensor[] all = [.. _session.Inputs, .. _session.Outputs];
         if (tensors.Length != all.Length)
         {
@@ -62,12 +62,15 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
         for (int i = 0; i < all.Length; i++)
         {
             bool isInput = i < _session.Inputs.Count;
-            if (tensors[i].IsInput != isInput || tensors[i].ByteLength < all[i].ByteLength || tensors[i].Address == 0)
+            OrtTensor? shaped = all[i].With(tensors[i].Spec.Shape);
+            if (shaped is null || tensors[i].IsInput != isInput || tensors[i].ByteLength < shaped.ByteLength || tensors[i].Address == 0)
             {
                 throw new ArgumentException(
-                    $"Tensor {i} must be the {(isInput ? "input" : "output")} '{all[i]}' of {all[i].ByteLength} bytes; it is the {(tensors[i].IsInput ? "input" : "output")} '{tensors[i].Spec}' with {tensors[i].ByteLength} bytes.",
+                    $"Tensor {i} must be the {(isInput ? "input" : "output")} '{all[i]}'{(shaped is null ? "" : $" of {shaped.ByteLength} bytes")}; it is the {(tensors[i].IsInput ? "input" : "output")} '{tensors[i].Spec}' with {tensors[i].ByteLength} bytes.",
                     nameof(tensors));
             }
+
+            all[i] = shaped;
         }
 
         lock (_lock)
@@ -78,7 +81,7 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
 
         try
         {
-            return new OnnxExecution(this, _session, tensors);
+            return new OnnxExecution(this, _session, all, tensors);
         }
         catch
         {
@@ -116,13 +119,35 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
         _session.Dispose();
     }
 
-    private static void Compare(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
+    // Open dimensions of the model have a length in every set of shapes.
+    private static void Compare(NetworkDescriptor descriptor, OrtSession session)
     {
-        string declared = string.Join("; ", bindings.Select(b => $"{b.Name} {b.Initial.Type}[{string.Join(", ", b.Initial.Dims)}]"));
-        string actual = string.Join("; ", tensors.Select(t => $"{t.Name} {OnnxTypes.BufferType(t.DataType)}[{string.Join(", ", t.Shape)}]"));
-        if (declared != actual)
+        NetworkBinding[] bindings = [.. descriptor.Inputs, .. descriptor.Outputs];
+        OrtTensor[] tensors = [.. session.Inputs, .. session.Outputs];
+        List<int>[][] sets = descriptor.AllowedShapes.Count == 0
+            ? [[.. bindings.Select(b => b.Initial.Dims)]]
+            : [.. descriptor.AllowedShapes.Select(set => set.Shapes.Select(s => s.Dims).ToArray())];
+        foreach (List<int>[] set in sets)
         {
-            throw new QpcFormatException($"Segment {NetworkDescriptor.SegmentName} and the model disagree on the {what}s: {declared} and {actual}", 0);
+            if (descriptor.Inputs.Count != session.Inputs.Count || bindings.Length != tensors.Length || set.Length != bindings.Length)
+            {
+                throw new QpcFormatException(
+                    $"Segment {NetworkDescriptor.SegmentName} and the model disagree: {descriptor.Inputs.Count} inputs, {descriptor.Outputs.Count} outputs and {set.Length} shapes, "
+                    + $"against {session.Inputs.Count} inputs and {session.Outputs.Count} outputs",
+                    0);
+            }
+
+            for (int i = 0; i < tensors.Length; i++)
+            {
+                OrtTensor tensor = descriptor.AllowedShapes.Count == 0 ? tensors[i] : tensors[i].With([.. set[i].Select(d => Math.Max(d, 1))]) ?? tensors[i];
+                string declared = $"{bindings[i].Name} {bindings[i].Initial.Type}[{string.Join(", ", set[i])}]";
+                string actual = $"{tensor.Name} {OnnxTypes.BufferType(tensor.DataType)}[{string.Join(", ", tensor.Shape)}]";
+                if (declared != actual)
+                {
+                    string what = i < session.Inputs.Count ? "input" : "output";
+                    throw new QpcFormatException($"Segment {NetworkDescriptor.SegmentName} and the model disagree on the {what}s: {declared} and {actual}", 0);
+                }
+            }
         }
     }
 }

@@ -12,7 +12,15 @@ namespace Qaic.OnnxRuntime;
 internal sealed record OrtTensor(string Name, OnnxValueType Kind, int DataType, int[] Shape)
 {
     /// <summary>Bytes of the elements.</summary>
+    /// <remarks>Only where no dimension is open.</remarks>
     public long ByteLength => Shape.Aggregate((long)OnnxTypes.BufferType(DataType)!.Value.SizeInBytes(), (bytes, dim) => checked(bytes * dim));
+
+    /// <summary>The tensor with its open dimensions filled in; null if the shape does not fit.</summary>
+    /// <remarks>Dimensions that are known stay: a card's buffers count a dimension of 0 as 1, the model does not.</remarks>
+    public OrtTensor? With(IReadOnlyList<int> shape) =>
+        shape.Count == Shape.Length && shape.Zip(Shape).All(d => d.Second < 0 ? d.First >= 0 : d.First == Math.Max(d.Second, 1))
+            ? this with { Shape = [.. Shape.Select((dim, axis) => dim < 0 ? shape[axis] : dim)] }
+            : null;
 
     public override string ToString() => $"{Name} {OnnxTypes.Name(DataType)}[{string.Join(", ", Shape)}]";
 }

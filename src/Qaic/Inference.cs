@@ -25,6 +25,9 @@ public readonly struct Inference : IDisposable, IEquatable<Inference>
     /// <summary>Equal for slots of the same activation.</summary>
     internal object Activation => Slot.Waiter;
 
+    /// <summary>The set of shapes in force.</summary>
+    internal int ShapeSet => Slot.ShapeSet(_version);
+
     private InferenceSlot Slot => _slot ?? throw new InvalidOperationException("This inference was not rented; get one from Session.Rent.");
 
     /// <summary>An input buffer, in place: elements in row-major order.</summary>
@@ -53,8 +56,24 @@ public readonly struct Inference : IDisposable, IEquatable<Inference>
     /// <exception cref="InvalidOperationException">There is no result yet, the inference failed, or the slot was given back.</exception>
     public ReadOnlySpan<byte> OutputBytes(int index) => Slot.Output(_version, index);
 
+    /// <summary>Chooses the shapes of this inference, and with them the lengths of all buffers. A rental begins with the largest shapes, if they are a set.</summary>
+    /// <remarks>Inputs keep their bytes, whose meaning changes; outputs of an earlier inference are gone. Allocates nothing.</remarks>
+    /// <param name="index">Position in <see cref="Session.AllowedShapes"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such set; the message lists them.</exception>
+    /// <exception cref="InvalidOperationException">The network has fixed shapes, the inference is running, or the slot was given back.</exception>
+    public void SelectShapes(int index) => Slot.SelectShapes(_version, index);
+
+    /// <summary>Gives only the leading rows of an input that allows it (<see cref="TensorSpec.IsPartialAllowed"/>); its buffer becomes as long.</summary>
+    /// <remarks>Holds until the slot is given back or <see cref="SelectShapes"/> is called. The simulated card reads the rest as zeros.</remarks>
+    /// <param name="index">Position in <see cref="Session.Inputs"/>.</param>
+    /// <param name="rows">Rows of the leading dimension; 0 leaves the input out, and the device uses what it has from before.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such input, or it has fewer rows.</exception>
+    /// <exception cref="ArgumentException">The input does not allow it.</exception>
+    /// <exception cref="InvalidOperationException">The inference is running, or the slot was given back.</exception>
+    public void SetInputRows(int index, int rows) => Slot.SetInputRows(_version, index, rows);
+
     /// <summary>Hands the buffers to the device, which owns them until <see cref="Wait"/> returns.</summary>
-    /// <exception cref="InvalidOperationException">It is running already, the session was reset, or the slot was given back.</exception>
+    /// <exception cref="InvalidOperationException">It is running already, the session was reset, the slot was given back, or no shapes are selected where none are the largest.</exception>
     /// <exception cref="QaicException">The device refused.</exception>
     public void Submit()
     {

@@ -26,6 +26,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     private readonly CacheEntry? _compiled;
     private readonly (long Length, DateTime Written) _qpcStamp;
     private readonly string _networkName;
+    private readonly ShapeSelection _shapes;
     private volatile SlotPool? _pool;
     private volatile QaicOptions _options;
     private volatile bool _disposed;
@@ -91,7 +92,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
 
         try
         {
-            (_networkName, Inputs, Outputs, bool isSimulated) = ReadQpc(QpcPath);
+            (_networkName, _shapes, bool isSimulated) = ReadQpc(QpcPath);
             _qpcStamp = Stamp(QpcPath);
             if (isSimulated && !Platform.IsSimulated)
             {
@@ -130,11 +131,14 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     /// <summary>Where the network runs.</summary>
     public Platform Platform { get; }
 
-    /// <summary>The network's inputs, in the order of its buffers.</summary>
-    public IReadOnlyList<TensorSpec> Inputs { get; }
+    /// <summary>The network's inputs, in the order of its buffers. Of a network for several shapes, each in its largest.</summary>
+    public IReadOnlyList<TensorSpec> Inputs => _shapes.Inputs;
 
-    /// <summary>The network's outputs, in the order of its buffers.</summary>
-    public IReadOnlyList<TensorSpec> Outputs { get; }
+    /// <summary>The network's outputs, in the order of its buffers. Of a network for several shapes, each in its largest.</summary>
+    public IReadOnlyList<TensorSpec> Outputs => _shapes.Outputs;
+
+    /// <summary>The sets of shapes that the network was compiled for: an inference has one of them. Empty if all shapes are fixed.</summary>
+    public IReadOnlyList<AllowedShapeSet> AllowedShapes => _shapes.Allowed;
 
     /// <summary>Rows per inference: the leading dimension that all inputs and outputs share; 1 if they share none.</summary>
     public int BatchSize { get; }
@@ -164,8 +168,8 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Runs the network once.</summary>
-    /// <param name="inputs">Every input by name, with exactly its element type and shape.</param>
-    /// <returns>Every output by name.</returns>
+    /// <param name="inputs">Every input by name, with its element type, in one of <see cref="AllowedShapes"/> or exactly its shape. Inputs that allow it may have fewer rows.</param>
+    /// <returns>Every output by name, in the shape that belongs to the inputs'.</returns>
     /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
     /// <exception cref="QaicException">The device failed.</exception>
     public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs)
@@ -184,7 +188,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Runs a network of one input and one output without allocating.</summary>
-    /// <param name="input">The input's elements, row-major; exactly as many as its shape has.</param>
+    /// <param name="input">The input's elements, row-major; as many as its shape has, or as one of <see cref="AllowedShapes"/> has if the lengths of input and output tell which.</param>
     /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
     /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
     /// <exception cref="InvalidOperationException">The network has more than one input or output.</exception>
@@ -197,7 +201,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         for (; ; )
         {
             using Inference inference = Rent();
-            input.CopyTo(inference.Input<TIn>(0));
+            Fill(inference, input, output.Length);
             if (inference.TrySubmit())
             {
                 inference.Wait();
@@ -208,9 +212,9 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Runs the network once without holding a thread.</summary>
-    /// <param name="inputs">Every input by name, with exactly its element type and shape. Must not change before the task ends.</param>
+    /// <param name="inputs">Every input by name, with its element type, in one of <see cref="AllowedShapes"/> or exactly its shape. Inputs that allow it may have fewer rows. Must not change before the task ends.</param>
     /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
-    /// <returns>Every output by name.</returns>
+    /// <returns>Every output by name, in the shape that belongs to the inputs'.</returns>
     /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="QaicException">The device failed.</exception>
@@ -236,7 +240,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Runs a network of one input and one output without holding a thread.</summary>
-    /// <param name="input">The input's elements, row-major; exactly as many as its shape has. Must not change before the task ends.</param>
+    /// <param name="input">The input's elements, row-major; as many as its shape has, or as one of <see cref="AllowedShapes"/> has if the lengths of input and output tell which. Must not change before the task ends.</param>
     /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
     /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
     /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
@@ -255,7 +259,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             for (; ; )
             {
                 using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                input.Span.CopyTo(inference.Input<TIn>(0));
+                Fill(inference, input.Span, output.Length);
                 if (inference.TrySubmit())
                 {
                     await inference.WaitAsync().ConfigureAwait(false);
@@ -419,13 +423,13 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             set = new InferenceSet(pool, Platform, QpcPath, options, device, _recorder, tags, _logger);
         }
 
-        if (!SameTensors(set.Inputs, Inputs) || !SameTensors(set.Outputs, Outputs))
+        if (!set.Shapes.HasSameShapes(_shapes))
         {
-            string loaded = string.Join("; ", set.Inputs.Concat(set.Outputs));
+            string loaded = string.Join("; ", set.Inputs.Concat(set.Outputs)) + (set.Shapes.IsFixed ? "" : $" ({set.Shapes.List()})");
             set.Dispose();
             throw new QaicException(
                 QaicError.Internal,
-                $"The library reports other buffers than '{QpcPath}' declares: {loaded} instead of {string.Join("; ", Inputs.Concat(Outputs))}. The file may have been replaced meanwhile; create a new session.");
+                $"The library reports other buffers than '{QpcPath}' declares: {loaded} instead of {string.Join("; ", Inputs.Concat(Outputs))}{(_shapes.IsFixed ? "" : $" ({_shapes.List()})")}. The file may have been replaced meanwhile; create a new session.");
         }
 
         return set;
@@ -488,21 +492,14 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         return simulated;
     }
 
-    private static (string Name, IReadOnlyList<TensorSpec> Inputs, IReadOnlyList<TensorSpec> Outputs, bool IsSimulated) ReadQpc(string path)
+    private static (string Name, ShapeSelection Shapes, bool IsSimulated) ReadQpc(string path)
     {
         using var file = QpcFile.Open(path);
         NetworkDescriptor network = file.ReadNetworkDescriptor();
         IoDescriptor io = IoDescriptor.FromNetwork(network);
         CompilationRecord? record = CompilationRecord.Read(file);
-        IReadOnlyList<string> booleans = record?.BooleanTensors ?? [];
-        TensorSpec[] Of(DmaDirection direction) =>
-            [.. io.SelectedSet.Bindings.Where(b => b.Direction == direction).Select(b => b.ToTensorSpec()).Select(s => s with { IsBoolean = booleans.Contains(s.Name) })];
-        return (network.NetworkName, Of(DmaDirection.In), Of(DmaDirection.Out), record is not null);
+        return (network.NetworkName, ShapeSelection.Of(io, record?.BooleanTensors), record is not null);
     }
-
-    private static bool SameTensors(IReadOnlyList<TensorSpec> loaded, IReadOnlyList<TensorSpec> declared) =>
-        loaded.Count == declared.Count
-        && loaded.Zip(declared).All(p => p.First.Name == p.Second.Name && p.First.ElementType == p.Second.ElementType && p.First.Shape.AsSpan().SequenceEqual(p.Second.Shape.AsSpan()));
 
     private static int LeadingDimension(IReadOnlyList<TensorSpec> tensors)
     {
@@ -520,7 +517,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
                 throw new ArgumentException($"Input '{spec.Name}' is missing. The network needs: {string.Join("; ", Inputs)}. Given: {(inputs.Count == 0 ? "nothing" : string.Join(", ", inputs.Keys))}.", nameof(inputs));
             }
 
-            if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType() || !tensor.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()))
+            if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType())
             {
                 throw new ArgumentException($"Input '{spec.Name}' must be {spec.ElementType}[{string.Join(", ", spec.Shape)}], but is {tensor?.ToString() ?? "null"}.", nameof(inputs));
             }
@@ -531,6 +528,8 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             string unknown = inputs.Keys.First(name => Inputs.All(spec => spec.Name != name));
             throw new ArgumentException($"The network has no input '{unknown}'. It needs: {string.Join("; ", Inputs)}.", nameof(inputs));
         }
+
+        _shapes.Find(inputs);
     }
 
     private void CheckSingle<TIn, TOut>(int inputLength, int outputLength)
@@ -543,37 +542,109 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
                 $"This overload is for networks of one input and one output; this one has {Inputs.Count} ({string.Join("; ", Inputs)}) and {Outputs.Count} ({string.Join("; ", Outputs)}). Use the dictionary overload, or Rent.");
         }
 
-        Check<TIn>(Inputs[0], "Input", inputLength, "input");
-        Check<TOut>(Outputs[0], "Output", outputLength, "output");
+        CheckType<TIn>(Inputs[0], "Input", "input");
+        CheckType<TOut>(Outputs[0], "Output", "output");
+        ShapesOf(inputLength, outputLength);
     }
 
-    private static void Check<T>(TensorSpec spec, string what, int length, string parameter) where T : unmanaged
+    // The set of shapes that a single input and output of these lengths have, and the rows of a partial input; -1 for a whole one.
+    private (int Set, int Rows) ShapesOf(int inputLength, int outputLength)
+    {
+        if (!_shapes.IsFixed)
+        {
+            return (FindByLength(inputLength, outputLength, "input"), -1);
+        }
+
+        TensorSpec spec = Inputs[0];
+        int rows = -1;
+        if (spec.IsPartialAllowed && !spec.Shape.IsEmpty && inputLength < spec.ElementCount && inputLength % (spec.ElementCount / spec.Shape[0]) == 0)
+        {
+            rows = (int)(inputLength / (spec.ElementCount / spec.Shape[0]));
+        }
+        else
+        {
+            CheckLength(spec, "Input", inputLength, "input");
+        }
+
+        CheckLength(Outputs[0], "Output", outputLength, "output");
+        return (0, rows);
+    }
+
+    private int FindByLength(int inputLength, int outputLength, string parameter)
+    {
+        int set = _shapes.FindByLength(inputLength, outputLength, out int candidates);
+        return set != ShapeSelection.None ? set
+            : candidates > 1
+            ? throw new ArgumentException(
+                $"{candidates} sets of shapes have an input of {inputLength} elements and an output of {outputLength}, so the lengths do not tell which is meant: {_shapes.List()}. Use the dictionary overload, or Rent and SelectShapes.",
+                parameter)
+            : throw new ArgumentException(
+                $"The network takes no input of {inputLength} elements with an output of {outputLength}. Its sets of shapes: "
+                + $"{string.Join("; ", AllowedShapes.Select(s => $"{s.Inputs[0]} ({s.Inputs[0].ElementCount}) to {s.Outputs[0]} ({s.Outputs[0].ElementCount})"))}.",
+                parameter);
+    }
+
+    private static void CheckType<T>(TensorSpec spec, string what, string parameter) where T : unmanaged
     {
         if (!spec.ElementType.Holds<T>())
         {
             throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType} ({spec.ElementType.ClrType().Name}), not {typeof(T).Name}.", parameter);
         }
+    }
 
+    private static void CheckLength(TensorSpec spec, string what, int length, string parameter)
+    {
         if (length != spec.ElementCount)
         {
             throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType}[{string.Join(", ", spec.Shape)}] and has {spec.ElementCount} elements, not {length}.", parameter);
         }
     }
 
+    // The inputs have been checked.
     private void Fill(Inference inference, IReadOnlyDictionary<string, Tensor> inputs)
     {
+        int set = Select(inference, _shapes.Find(inputs));
         for (int i = 0; i < Inputs.Count; i++)
         {
-            inputs[Inputs[i].Name].Bytes.CopyTo(inference.InputBytes(i));
+            Tensor tensor = inputs[Inputs[i].Name];
+            Shorten(inference, i, ShapeSelection.RowsOf(tensor, _shapes.Tensor(set, i)));
+            tensor.Bytes.CopyTo(inference.InputBytes(i));
+        }
+    }
+
+    private void Fill<T>(Inference inference, ReadOnlySpan<T> input, int outputLength) where T : unmanaged
+    {
+        (int set, int rows) = ShapesOf(input.Length, outputLength);
+        Select(inference, set);
+        Shorten(inference, 0, rows);
+        input.CopyTo(inference.Input<T>(0));
+    }
+
+    private int Select(Inference inference, int set)
+    {
+        if (!_shapes.IsFixed)
+        {
+            inference.SelectShapes(set);
+        }
+
+        return set;
+    }
+
+    private static void Shorten(Inference inference, int input, int rows)
+    {
+        if (rows >= 0)
+        {
+            inference.SetInputRows(input, rows);
         }
     }
 
     private Dictionary<string, Tensor> Drain(Inference inference)
     {
+        int set = inference.ShapeSet;
         var outputs = new Dictionary<string, Tensor>(Outputs.Count);
         for (int i = 0; i < Outputs.Count; i++)
         {
-            Tensor tensor = Tensor.Zeros(Outputs[i]);
+            Tensor tensor = Tensor.Zeros(_shapes.Tensor(set, Inputs.Count + i));
             inference.OutputBytes(i).CopyTo(tensor.Bytes);
             outputs.Add(Outputs[i].Name, tensor);
         }

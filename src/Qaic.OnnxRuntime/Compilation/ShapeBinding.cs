@@ -108,7 +108,7 @@ internal sealed class ShapeBinding
         }
     }
 
-    private static IEnumerable<string> Symbols(IEnumerable<OnnxTensor> tensors) => tensors.SelectMany(t => t.Shape ?? []).Select(d => d.Symbol).OfType<string>().Distinct();
+    public static IEnumerable<string> Symbols(IEnumerable<OnnxTensor> tensors) => tensors.SelectMany(t => t.Shape ?? []).Select(d => d.Symbol).OfType<string>().Distinct();
 
     private static void CheckDefinedSymbols(OnnxModel model, QaicOptions options)
     {
@@ -127,7 +127,7 @@ internal sealed class ShapeBinding
     }
 
     // A batch is a dimension that leads every input, whose symbol is nowhere else among them, and that no declared output contradicts.
-    private static bool HasFreeBatch(OnnxModel model, bool isAskedFor, out string? symbol)
+    public static bool HasFreeBatch(OnnxModel model, bool isAskedFor, out string? symbol)
     {
         symbol = null;
         if (model.Inputs.Count == 0 || !model.Inputs.All(i => i.Shape is [{ IsFree: true }, ..]))
@@ -175,7 +175,7 @@ internal sealed class ShapeBinding
         $"OnnxDefineSymbol = ImmutableDictionary<string, int>.Empty.Add(\"{symbol}\", 32) (onnx_define_symbol; qaic-exec: -onnx-define-symbol={symbol},32)";
 
     // Edits from one word to the other.
-    private static int Distance(string a, string b)
+    public static int Distance(string a, string b)
     {
         int[] previous = [.. Enumerable.Range(0, b.Length + 1)];
         for (int i = 0; i < a.Length; i++)

@@ -8,6 +8,28 @@ public sealed class ShapeSet
     /// <summary>The shapes.</summary>
     public List<TensorShape> Shapes { get; } = [];
 
+    /// <summary>The shapes as tensors of the host, in the order of the bindings. Element type and quantization are the binding's own.</summary>
+    /// <remarks>A dimension of 0 becomes 1, as in <see cref="IoBinding.ToTensorSpec"/>.</remarks>
+    /// <param name="bindings">The bindings that the shapes belong to; their buffers have to hold every shape.</param>
+    /// <exception cref="QpcFormatException">There is not one shape per binding, or a shape is larger than the binding's buffer.</exception>
+    public IReadOnlyList<TensorSpec> ToTensorSpecs(IReadOnlyList<IoBinding> bindings)
+    {
+        ArgumentNullException.ThrowIfNull(bindings);
+        if (Shapes.Count != bindings.Count)
+        {
+            throw new QpcFormatException($"A set of allowed shapes lists {Shapes.Count} shapes; the network has {bindings.Count} inputs and outputs", 0);
+        }
+
+        return [.. bindings.Select((binding, i) =>
+        {
+            long bytes = BufferSize.Of(binding.Type, Shapes[i].Dims, binding.Name);
+            return bytes <= binding.Size
+                ? binding.ToTensorSpec() with { Shape = [.. Shapes[i].Dims.Select(d => Math.Max(d, 1))] }
+                : throw new QpcFormatException(
+                    $"A set of allowed shapes gives '{binding.Name}' the shape [{string.Join(", ", Shapes[i].Dims)}] of {bytes} bytes, but its buffer has {binding.Size}", 0);
+        })];
+    }
+
     internal static ShapeSet Read(WireReader reader)
     {
         var set = new ShapeSet();

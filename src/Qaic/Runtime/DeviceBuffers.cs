@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Qaic.Interop;
 
@@ -13,11 +14,12 @@ internal sealed unsafe class DeviceBuffers : SafeHandle
 
     private readonly nuint[] _offsets;
 
-    /// <summary>Allocates zeroed slices for <paramref name="bindings"/>, in their order.</summary>
+    /// <summary>Allocates zeroed slices that have room for every shape, in the order of the bindings.</summary>
     /// <exception cref="QaicException">The host has not enough memory.</exception>
-    public DeviceBuffers(IReadOnlyList<TensorSpec> bindings)
+    public DeviceBuffers(ShapeSelection shapes)
         : base(0, ownsHandle: true)
     {
+        IReadOnlyList<TensorSpec> bindings = shapes.Bindings;
         _offsets = new nuint[bindings.Count + 1];
         for (int i = 0; i < bindings.Count; i++)
         {
@@ -38,6 +40,7 @@ internal sealed unsafe class DeviceBuffers : SafeHandle
         NativeMemory.Clear((void*)handle, total);
         GC.AddMemoryPressure(checked((long)total));
         Bindings = bindings;
+        Shapes = new ChosenShapes(shapes);
     }
 
     /// <inheritdoc/>
@@ -46,15 +49,34 @@ internal sealed unsafe class DeviceBuffers : SafeHandle
     /// <summary>The bindings, in the order of the slices.</summary>
     public IReadOnlyList<TensorSpec> Bindings { get; }
 
-    /// <summary>The slice of one binding.</summary>
-    public Span<byte> Slice(int binding) => new((byte*)handle + _offsets[binding], checked((int)Bindings[binding].ByteLength));
+    /// <summary>The shapes in force, which decide how much of each slice is used. The slot's owner chooses them.</summary>
+    public ChosenShapes Shapes { get; }
 
-    /// <summary>The slices as the library takes them.</summary>
+    /// <summary>The slice of one binding, as long as its shape.</summary>
+    public Span<byte> Slice(int binding) => new((byte*)handle + _offsets[binding], checked((int)Shapes.ByteLength(binding)));
+
+    /// <summary>The slices as the library takes them. One that is left out has neither bytes nor an address.</summary>
     public void Describe(Span<QBuffer> buffers)
     {
         for (int i = 0; i < Bindings.Count; i++)
         {
-            buffers[i] = new QBuffer { Size = (nuint)Bindings[i].ByteLength, Buf = (byte*)handle + _offsets[i] };
+            long length = Shapes.ByteLength(i);
+            buffers[i] = length == 0 ? default : new QBuffer { Size = (nuint)length, Buf = (byte*)handle + _offsets[i] };
+        }
+    }
+
+    /// <summary>The dimensions that belong to the slices, in memory that stays where it is.</summary>
+    public void DescribeDimensions(Span<QBufferDimensions> dimensions)
+    {
+        var next = (uint*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(Shapes.Selection.Dimensions(Shapes.Set)));
+        for (int i = 0; i < Bindings.Count; i++)
+        {
+            TensorSpec tensor = Shapes.Selection.Tensor(Shapes.Set, i);
+            uint size = (uint)tensor.ElementType.SizeInBytes();
+            dimensions[i] = Shapes.ByteLength(i) == 0
+                ? new QBufferDimensions { Count = 1, SizeOfElem = size, Dims = (uint*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(ShapeSelection.Skipped)) }
+                : new QBufferDimensions { Count = (uint)tensor.Shape.Length, SizeOfElem = size, Dims = next };
+            next += tensor.Shape.Length;
         }
     }
 

@@ -59,9 +59,12 @@ internal sealed class InferenceSet : IDisposable
 
     public int DeviceId { get; }
 
-    public IReadOnlyList<TensorSpec> Inputs { get; private set; } = [];
+    /// <summary>The network's tensors, and the shapes that it takes.</summary>
+    public ShapeSelection Shapes { get; private set; } = null!;
 
-    public IReadOnlyList<TensorSpec> Outputs { get; private set; } = [];
+    public IReadOnlyList<TensorSpec> Inputs => Shapes.Inputs;
+
+    public IReadOnlyList<TensorSpec> Outputs => Shapes.Outputs;
 
     /// <summary>The first failure, after which the network has to be loaded again; null while all is well.</summary>
     public QaicException? Failure => Volatile.Read(ref _failure);
@@ -184,9 +187,7 @@ internal sealed class InferenceSet : IDisposable
         }
 
         IoDescriptor io = _activations[0].Program.GetIoDescriptor();
-        Inputs = [.. io.SelectedSet.Bindings.Where(b => b.Direction == DmaDirection.In).Select(b => b.ToTensorSpec())];
-        Outputs = [.. io.SelectedSet.Bindings.Where(b => b.Direction == DmaDirection.Out).Select(b => b.ToTensorSpec())];
-        IReadOnlyList<TensorSpec> bindings = [.. Inputs, .. Outputs];
+        Shapes = ShapeSelection.Of(io);
 
         // Activation by activation within each rank, so that callers spread over the activations before they queue up behind each other.
         for (int s = 0; s < options.SetSize; s++)
@@ -194,7 +195,7 @@ internal sealed class InferenceSet : IDisposable
             for (int a = 0; a < _activations.Count; a++)
             {
                 (QaicProgram program, QaicQueue queue, CompletionWaiter waiter) = _activations[a];
-                var buffers = new DeviceBuffers(bindings);
+                var buffers = new DeviceBuffers(Shapes);
                 try
                 {
                     var slot = new InferenceSlot(this, new QaicExecObj(context, program, queue, buffers, Logger), buffers, waiter, a);

@@ -65,6 +65,7 @@ internal sealed class InferenceSlot
     public int Rent(long requested)
     {
         _state = State.Filling;
+        _buffers.Shapes.Reset();
         if (_profiler is not null)
         {
             _times.Requested = requested;
@@ -158,6 +159,16 @@ internal sealed class InferenceSlot
         return Holds<T>(_set.Outputs[index]) ? MemoryMarshal.Cast<byte, T>(bytes) : throw WrongType<T>(_set.Outputs[index], "Output");
     }
 
+    public int ShapeSet(int version)
+    {
+        Check(version);
+        return _buffers.Shapes.Set;
+    }
+
+    public void SelectShapes(int version, int set) => Choose(version, set, static (shapes, set) => shapes.Select(set));
+
+    public void SetInputRows(int version, int index, int rows) => Choose(version, (index, rows), static (shapes, input) => shapes.SetRows(input.index, input.rows));
+
     /// <returns>False if the set has given the execution object back.</returns>
     public bool TrySubmit(int version, bool unrecorded = false)
     {
@@ -176,22 +187,15 @@ internal sealed class InferenceSlot
                     return false;
                 }
 
+                _buffers.Shapes.ThrowIfNone();
                 Profile();
                 _failure = null;
                 _isUnrecorded = unrecorded;
                 try
                 {
-                    if (_profiler is null)
-                    {
-                        _exec.Submit();
-                    }
-                    else
-                    {
-                        _times.MarshalledIn = Stopwatch.GetTimestamp();
-                        _exec.Submit();
-                        _times.Enqueued = Stopwatch.GetTimestamp();
-                        _sequence = unrecorded ? 0 : _set.Recorder.NextSequence();
-                    }
+                    _times.MarshalledIn = Now();
+                    _exec.Submit();
+                    _times.Enqueued = Now();
                 }
                 catch (QaicException e)
                 {
@@ -211,6 +215,8 @@ internal sealed class InferenceSlot
                 }
 
                 _state = State.Running;
+                _times.DataSet = _exec.Submitted;
+                _sequence = unrecorded || _profiler is null ? 0 : _set.Recorder.NextSequence();
                 _isCounted = Telemetry.InferenceEntered(_set.Tags);
                 return true;
             }
@@ -322,6 +328,23 @@ internal sealed class InferenceSlot
         }
     }
 
+    // Other shapes are the beginning of another inference, so the outputs of the last one are gone.
+    private void Choose<T>(int version, T choice, Action<ChosenShapes, T> choose)
+    {
+        lock (_lock)
+        {
+            Check(version);
+            if (_state == State.Running)
+            {
+                throw new InvalidOperationException("The shapes belong to the inference that is running; wait for it first.");
+            }
+
+            Profile();
+            choose(_buffers.Shapes, choice);
+            (_state, _failure) = (State.Filling, null);
+        }
+    }
+
     // With the lock held, in state Running.
     private void Complete()
     {
@@ -377,6 +400,8 @@ internal sealed class InferenceSlot
         Telemetry.InferenceCompleted(now - _exec.Submitted, _set.Tags);
     }
 
+    private long Now() => _profiler is null ? 0 : Stopwatch.GetTimestamp();
+
     // With the lock held. The caller has the outputs, because it gives the slot back or submits the next inference with it.
     private void Profile()
     {
@@ -385,7 +410,6 @@ internal sealed class InferenceSlot
             return;
         }
 
-        _times.DataSet = _times.MarshalledIn;
         _times.MarshalledOut = Stopwatch.GetTimestamp();
         _profiler.Record(in _times, _deviceId, _activation, _sequence);
 

@@ -20,6 +20,11 @@ internal sealed unsafe class QaicExecObj : IDisposable
     private readonly QaicContext _context;
     private readonly QaicQueue _queue;
     private readonly ILogger _logger;
+    private readonly DeviceBuffers _buffers;
+
+    // The shapes that the library was given last, if it was.
+    private readonly ChosenShapes _told;
+    private bool _isTold;
     private long _submitted;
 
     /// <exception cref="QaicException">The library refused.</exception>
@@ -28,6 +33,8 @@ internal sealed unsafe class QaicExecObj : IDisposable
         _context = context;
         _queue = queue;
         _logger = logger;
+        _buffers = buffers;
+        _told = new ChosenShapes(buffers.Shapes.Selection);
         QaicApi api = context.Api;
         nint raw;
         using (QaicHandle.Lease owner = context.Handle.Use())
@@ -39,12 +46,10 @@ internal sealed unsafe class QaicExecObj : IDisposable
         Handle = new QaicHandle("execution object", raw, api.ReleaseExecObj, program.Handle, buffers);
         try
         {
-            Span<QBuffer> described = stackalloc QBuffer[buffers.Bindings.Count];
-            buffers.Describe(described);
-            using QaicHandle.Lease exec = Handle.Use();
-            fixed (QBuffer* first = described)
+            // Without an initial set, the library hears of the buffers when the owner has chosen one.
+            if (buffers.Shapes.Set != ShapeSelection.None)
             {
-                api.ExecObjSetData(exec.Raw, (nuint)described.Length, first).ThrowIfFailed();
+                Tell();
             }
         }
         catch
@@ -63,6 +68,11 @@ internal sealed unsafe class QaicExecObj : IDisposable
     /// <exception cref="QaicException">The device refused.</exception>
     public void Submit()
     {
+        if (!_isTold || !_told.Equal(_buffers.Shapes))
+        {
+            Tell();
+        }
+
         using QaicHandle.Lease queue = _queue.Handle.Use();
         using QaicHandle.Lease exec = Handle.Use();
         _submitted = Stopwatch.GetTimestamp();
@@ -100,4 +110,41 @@ internal sealed unsafe class QaicExecObj : IDisposable
     }
 
     public void Dispose() => Handle.Dispose();
+
+    // Gives the library the buffers in their present shapes.
+    private void Tell()
+    {
+        QaicApi api = _context.Api;
+        ShapeSelection selection = _buffers.Shapes.Selection;
+        if (selection.Allowed.Count > 1 && api.ExecObjSetDataExt is null)
+        {
+            throw new QaicException(
+                QaicError.NotSupported,
+                $"The network takes {selection.Allowed.Count} sets of shapes, but this library has no qaicExecObjSetDataExt to choose one. Install SDK 1.12 or later, or compile the network for fixed shapes.");
+        }
+
+        _isTold = false;
+        Span<QBuffer> buffers = stackalloc QBuffer[_buffers.Bindings.Count];
+        _buffers.Describe(buffers);
+        using QaicHandle.Lease exec = Handle.Use();
+        fixed (QBuffer* first = buffers)
+        {
+            if (selection.IsFixed || api.ExecObjSetDataExt is null)
+            {
+                api.ExecObjSetData(exec.Raw, (nuint)buffers.Length, first).ThrowIfFailed();
+            }
+            else
+            {
+                Span<QBufferDimensions> dimensions = stackalloc QBufferDimensions[buffers.Length];
+                _buffers.DescribeDimensions(dimensions);
+                fixed (QBufferDimensions* firstDimensions = dimensions)
+                {
+                    api.ExecObjSetDataExt(exec.Raw, (nuint)buffers.Length, first, firstDimensions).ThrowIfFailed();
+                }
+            }
+        }
+
+        _told.CopyFrom(_buffers.Shapes);
+        _isTold = true;
+    }
 }

@@ -26,7 +26,10 @@ public interface ISimulationEngine
 public interface ISimulatedNetwork : IDisposable
 {
     /// <summary>Prepares one execution over fixed device memory.</summary>
-    /// <param name="tensors">The network's inputs, then its outputs, in the order of its descriptor. The memory outlives the execution.</param>
+    /// <param name="tensors">
+    /// The network's inputs, then its outputs, in the order of its descriptor. The memory outlives the execution. A network that was compiled for several sets of shapes is bound once
+    /// for each, over the same memory; the tensors then have the shapes of that set. Executions over the same memory do not run at the same time.
+    /// </param>
     ISimulatedExecution Bind(ReadOnlySpan<DeviceTensor> tensors);
 }
 

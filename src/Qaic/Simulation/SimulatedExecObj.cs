@@ -24,7 +24,10 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     private readonly HostBuffer[] _host;
     private readonly SharedNetwork _network;
     private readonly ManualResetEventSlim _done = new();
-    private ISimulatedExecution? _execution;
+
+    // One per set of shapes, all over the same device memory; null when disposed.
+    private ISimulatedExecution[]? _executions;
+    private int _shapes;
     private bool _hasData;
     private bool _isSubmitted;
     private SimulatedFailure? _failure;
@@ -42,7 +45,8 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         _host = new HostBuffer[_bindings.Length];
         try
         {
-            _execution = network.Network.Bind(AllocateDevice());
+            AllocateDevice();
+            BindAll();
         }
         catch
         {
@@ -95,10 +99,16 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
             Check(buffers[i], _bindings[i], i, hasDimensions);
         }
 
-        SimulatedFailure? mismatch = hasDimensions ? Match(buffers, dimensions) : null;
+        int shapes = hasDimensions ? Match(buffers, dimensions) : WholeBuffers;
+        SimulatedFailure? mismatch = shapes < 0 ? Unmatched(buffers, dimensions) : null;
         for (int i = 0; i < buffers.Length; i++)
         {
             _host[i] = new HostBuffer((nint)buffers[i].Buf, (long)buffers[i].Size);
+        }
+
+        lock (_executionSync)
+        {
+            _shapes = Math.Max(shapes, 0);
         }
 
         Mismatch = mismatch;
@@ -160,6 +170,7 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
                 Buffer.MemoryCopy((void*)host.Address, (void*)_device[i], binding.Bytes, host.Size);
                 if (host.Size < binding.Bytes)
                 {
+                    // To the end of the largest shape, as the rest may become part of a later inference that skips this input.
                     NativeMemory.Clear((void*)(_device[i] + (nint)host.Size), (nuint)(binding.Bytes - host.Size));
                 }
             }
@@ -167,7 +178,7 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     }
 
     /// <summary>Computes in device memory.</summary>
-    public void Run() => _execution!.Run();
+    public void Run() => _executions![_shapes].Run();
 
     /// <summary>Writes the host's outputs.</summary>
     public void CopyOut()
@@ -187,7 +198,7 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     {
         lock (_executionSync)
         {
-            _execution?.Terminate();
+            _executions?[_shapes].Terminate();
         }
     }
 
@@ -199,8 +210,12 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         {
             lock (_executionSync)
             {
-                _execution?.Dispose();
-                _execution = null;
+                foreach (ISimulatedExecution execution in _executions ?? [])
+                {
+                    execution.Dispose();
+                }
+
+                _executions = null;
             }
         }
         finally
@@ -243,44 +258,100 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         }
     }
 
-    // The simulated card has the one specialization that its network was compiled for.
-    private SimulatedFailure? Match(ReadOnlySpan<QBuffer> buffers, ReadOnlySpan<QBufferDimensions> dimensions)
-    {
-        for (int i = 0; i < _bindings.Length; i++)
-        {
-            ref readonly QBufferDimensions given = ref dimensions[i];
-            TensorSpec spec = _bindings[i].Spec;
-            if (given.Dims == null && given.Count > 0)
-            {
-                throw SimulatedFailure.Invalid($"The dimensions of buffer {i} ({spec}) are a null pointer.");
-            }
+    // Without dimensions the buffers have their largest shapes, which need not be a set.
+    private int WholeBuffers => Array.FindIndex(_network.Qpc.ShapeSets, set => set.Zip(_bindings).All(p => p.First.Shape.AsSpan().SequenceEqual(p.Second.Spec.Shape.AsSpan())));
 
-            bool skipped = buffers[i].Size == 0 && given.Count == 1 && given.Dims[0] == 0 && spec.IsPartialAllowed;
-            ReadOnlySpan<uint> dims = new(given.Dims, (int)given.Count);
-            if (!skipped && (given.SizeOfElem != spec.ElementType.SizeInBytes() || !MemoryMarshal.Cast<uint, int>(dims).SequenceEqual(spec.Shape.AsSpan()) || (long)buffers[i].Size != _bindings[i].Bytes))
+    // The set of shapes that has these dimensions; negative if none has.
+    private int Match(ReadOnlySpan<QBuffer> buffers, ReadOnlySpan<QBufferDimensions> dimensions)
+    {
+        for (int i = 0; i < dimensions.Length; i++)
+        {
+            if (dimensions[i].Dims == null && dimensions[i].Count > 0)
             {
-                return new SimulatedFailure(
-                    QStatus.DevError,
-                    $"No matching specialization/dimension found: buffer {i} is given {buffers[i].Size} bytes as [{string.Join(", ", dims.ToArray())}] of {given.SizeOfElem}-byte elements; the network has {spec}.");
+                throw SimulatedFailure.Invalid($"The dimensions of buffer {i} ({_bindings[i].Spec}) are a null pointer.");
             }
         }
 
-        return null;
+        TensorSpec[][] sets = _network.Qpc.ShapeSets;
+        for (int set = 0; set < sets.Length; set++)
+        {
+            int i = 0;
+            while (i < buffers.Length && Matches(buffers[i], dimensions[i], sets[set][i]))
+            {
+                i++;
+            }
+
+            if (i == buffers.Length)
+            {
+                return set;
+            }
+        }
+
+        return -1;
     }
 
-    private DeviceTensor[] AllocateDevice()
+    // Bytes have to be the shape's own; fewer where a partial buffer is allowed, and none at all where it is skipped.
+    private static bool Matches(in QBuffer buffer, in QBufferDimensions given, TensorSpec spec)
+    {
+        if (spec.IsPartialAllowed && buffer.Size == 0 && given.Count == 1 && given.Dims[0] == 0)
+        {
+            return true;
+        }
+
+        bool isSized = (long)buffer.Size == spec.ByteLength || (spec.IsPartialAllowed && (long)buffer.Size < spec.ByteLength);
+        return isSized
+            && given.Count == spec.Shape.Length
+            && given.SizeOfElem == spec.ElementType.SizeInBytes()
+            && MemoryMarshal.Cast<uint, int>(new ReadOnlySpan<uint>(given.Dims, (int)given.Count)).SequenceEqual(spec.Shape.AsSpan());
+    }
+
+    private SimulatedFailure Unmatched(ReadOnlySpan<QBuffer> buffers, ReadOnlySpan<QBufferDimensions> dimensions)
+    {
+        string[] given = new string[buffers.Length];
+        for (int i = 0; i < given.Length; i++)
+        {
+            // A count that nobody means is not read.
+            string dims = dimensions.IsEmpty ? "whole"
+                : dimensions[i].Count > 64 ? $"{dimensions[i].Count} dimensions"
+                : $"[{string.Join(", ", new ReadOnlySpan<uint>(dimensions[i].Dims, (int)dimensions[i].Count).ToArray())}] of {dimensions[i].SizeOfElem}-byte elements";
+            given[i] = $"{_bindings[i].Spec.Name} {dims} in {buffers[i].Size} bytes";
+        }
+
+        IEnumerable<string> allowed = _network.Qpc.ShapeSets.Take(16).Select(set => string.Join(", ", set.Select(t => t.ToString())));
+        return new SimulatedFailure(
+            QStatus.DevError,
+            $"No matching specialization/dimension found: {string.Join("; ", given)}. The network has {_network.Qpc.ShapeSets.Length}: {string.Join(" | ", allowed)}.");
+    }
+
+    private void AllocateDevice()
     {
         nint[] dma = [.. _network.Qpc.Network.DmaBuffers.Select(buffer => _deviceMemory.AllocateAligned(buffer.Size))];
-        DeviceTensor[] tensors = new DeviceTensor[_bindings.Length];
         for (int i = 0; i < _bindings.Length; i++)
         {
             // In its DMA buffer; a binding that is not transferred, or that a packed layout puts at an odd offset, has a block of its own.
             DeviceBinding binding = _bindings[i];
             _device[i] = binding.Dma >= 0 && binding.Offset % 64 == 0 ? dma[binding.Dma] + (nint)binding.Offset : _deviceMemory.AllocateAligned(binding.Bytes);
-            tensors[i] = new DeviceTensor(binding.Spec, binding.IsInput, _device[i], binding.Bytes);
+        }
+    }
+
+    private void BindAll()
+    {
+        TensorSpec[][] sets = _network.Qpc.ShapeSets;
+        var executions = new List<ISimulatedExecution>(sets.Length);
+        try
+        {
+            foreach (TensorSpec[] set in sets)
+            {
+                executions.Add(_network.Network.Bind([.. set.Select((spec, i) => new DeviceTensor(spec, _bindings[i].IsInput, _device[i], spec.ByteLength))]));
+            }
+        }
+        catch
+        {
+            executions.ForEach(e => e.Dispose());
+            throw;
         }
 
-        return tensors;
+        _executions = [.. executions];
     }
 
     private bool WaitFor(ulong microseconds)

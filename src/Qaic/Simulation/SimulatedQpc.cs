@@ -33,6 +33,9 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
         IoDescriptor io = IoDescriptor.FromNetwork(Network);
         IoDescriptorBytes = io.ToBytes();
         Bindings = [.. io.SelectedSet.Bindings.Select((binding, index) => Place(binding, index))];
+        ShapeSets = io.AllowedShapes.Count == 0
+            ? [[.. Bindings.Select(b => b.Spec)]]
+            : [.. io.AllowedShapes.Select(set => set.ToTensorSpecs(io.SelectedSet.Bindings).ToArray())];
         ConstantsDemand = new ResourceDemand(DramBytes: constants);
         ElfDemand = new ResourceDemand(DramBytes: elf);
     }
@@ -47,6 +50,9 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
     public byte[] IoDescriptorBytes { get; }
 
     public DeviceBinding[] Bindings { get; }
+
+    /// <summary>The combinations of shapes that the network was compiled for; one if its shapes are fixed. Each in the order of <see cref="Bindings"/>.</summary>
+    public TensorSpec[][] ShapeSets { get; }
 
     /// <summary>Why execution objects cannot be made; null if they can.</summary>
     public string? Unsupported { get; private set; }

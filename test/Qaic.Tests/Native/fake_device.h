@@ -29,6 +29,11 @@ typedef uint32_t Count;
 #ifndef FAKE_DRAM_TOTAL
 #define FAKE_DRAM_TOTAL 33554432
 #endif
+#ifdef FAKE_PARTIAL
+#define IS_PARTIAL 1
+#else
+#define IS_PARTIAL 0
+#endif
 #ifndef FAKE_ASK_STATUS
 #define FAKE_ASK_STATUS QS_SUCCESS
 #endif
@@ -64,6 +69,7 @@ typedef struct Object {
     bool loaded, active, automatic;           /* program */
     struct Object *next;                      /* execution object */
     QBuffer buffers[2];
+    float device[ELEMENTS];                   /* what x was last */
     bool bound, mismatch;
     Progress progress;
     QStatus result;
@@ -75,7 +81,7 @@ static pthread_cond_t s_released = PTHREAD_COND_INITIALIZER;
 static Object *s_objects[4096];
 static unsigned s_live;
 static uint64_t s_serial;
-static unsigned s_activations;
+static unsigned s_activations, s_setDataCalls;
 static bool s_hold;
 static char s_failFunction[64], s_failText[256];
 static QStatus s_failStatus;
@@ -181,10 +187,14 @@ static void execute(Object *exec)
         emit(exec->context, QL_ERROR, "No matching specialization was found for the dimensions of the buffers");
         exec->result = QS_DEV_ERROR;
     } else if ((exec->result = scripted("qaicExecObjWaitForCompletion", exec->context)) == QS_SUCCESS) {
-        const float *x = (const float *)(void *)exec->buffers[0].buf;
+        /* A partial input is followed by zeros; one that is left out stays what it was. */
+        if (exec->buffers[0].size != 0) {
+            memset(exec->device, 0, sizeof exec->device);
+            memcpy(exec->device, exec->buffers[0].buf, exec->buffers[0].size);
+        }
         float *y = (float *)(void *)exec->buffers[1].buf;
-        for (int i = 0; i < ELEMENTS; i++) {
-            y[i] = -x[i];
+        for (size_t i = 0; i < exec->buffers[1].size / sizeof(float); i++) {
+            y[i] = -exec->device[i];
         }
     } else if (exec->context->error != NULL) {
         exec->context->error(1, "The device failed", DEVICE_ERROR_TYPE, NULL, 0, exec->context->errorUser);

@@ -8,6 +8,8 @@
  *   FAKE_DEVINFO_SIZE=n     bytes of QDevInfo, sizeof(QDevInfo) or more
  *   FAKE_DEVICES=n          devices; FAKE_DEVICE_STATUS=s their state; FAKE_DRAM_TOTAL=n memory, in a unit that the client has to guess
  *   FAKE_ASK_STATUS=s       what qaicGetDeviceInfo returns for a device that is there
+ *   FAKE_SHAPES             three sets of shapes, for x and y alike: [4], [2] and [1, 3]
+ *   FAKE_PARTIAL            x may be given in part, or left out
  *   qaicX=hiddenX           a library without qaicX
  * Functions fake… are for tests.
  */
@@ -349,15 +351,24 @@ QStatus qaicRunActivationCmd(void *handle, uint32_t command)
     return QS_SUCCESS;
 }
 
-/* IoBinding: 1 name, 2 index, 4 direction (1 output), 7 dimensions, 8 size in bytes, 20 valid. Zeros are absent. */
-#define BINDING_X 0x0A, 1, 'x', 0x3A, 1, ELEMENTS, 0x40, BYTES, 0xA0, 1, 1
+/* IoBinding: 1 name, 2 index, 4 direction (1 output), 7 dimensions, 8 size in bytes, 10 partial allowed, 20 valid. Zeros are absent; false may be written. */
+#define BINDING_X 0x0A, 1, 'x', 0x3A, 1, ELEMENTS, 0x40, BYTES, 0x50, IS_PARTIAL, 0xA0, 1, 1
 #define BINDING_Y 0x0A, 1, 'y', 0x10, 1, 0x20, 1, 0x3A, 1, ELEMENTS, 0x40, BYTES, 0xA0, 1, 1
-#define IO_SET 39, 0x0A, 7, 'd', 'e', 'f', 'a', 'u', 'l', 't', 0x12, 11, BINDING_X, 0x12, 15, BINDING_Y
+#define IO_SET 41, 0x0A, 7, 'd', 'e', 'f', 'a', 'u', 'l', 't', 0x12, 13, BINDING_X, 0x12, 15, BINDING_Y
+
+/* IoShapes: 1 shapes, of TensorShape: 2 dimensions. One shape for x, one for y. */
+#define SHAPES_OF_1(d) 0x42, 10, 0x0A, 3, 0x12, 1, d, 0x0A, 3, 0x12, 1, d
+#define SHAPES_OF_2(d, e) 0x42, 12, 0x0A, 4, 0x12, 2, d, e, 0x0A, 4, 0x12, 2, d, e
+#ifdef FAKE_SHAPES
+#define ALLOWED_SHAPES , SHAPES_OF_1(4), SHAPES_OF_1(2), SHAPES_OF_2(1, 3)
+#else
+#define ALLOWED_SHAPES
+#endif
 
 QStatus qaicProgramGetIoDescriptor(void *handle, QData *out)
 {
-    /* IoDesc: 1 io_sets, 2 selected_set. */
-    static uint8_t descriptor[] = { 0x0A, IO_SET, 0x12, IO_SET };
+    /* IoDesc: 1 io_sets, 2 selected_set, 8 allowed_shapes. */
+    static uint8_t descriptor[] = { 0x0A, IO_SET, 0x12, IO_SET ALLOWED_SHAPES };
     LOCKED;
     TAKE(program, handle, PROGRAM);
     if (out == NULL) {
@@ -415,7 +426,8 @@ QStatus qaicCreateExecObj(void *contextHandle, void **out, const uint32_t *prope
     return QS_SUCCESS;
 }
 
-static QStatus set_data(Object *exec, Count count, const QBuffer *buffers)
+/* Buffers are whole, but for an input that may be partial, and where dimensions say how much is meant. */
+static QStatus set_data(Object *exec, Count count, const QBuffer *buffers, bool hasDimensions)
 {
     if (buffers == NULL || count != 2) {
         return refuse(exec->context, QS_INVAL, "The network has two buffers");
@@ -427,10 +439,15 @@ static QStatus set_data(Object *exec, Count count, const QBuffer *buffers)
         if (buffers[i].type != BUFFER_HEAP) {
             return refuse(exec->context, QS_UNSUPPORTED, "Only heap buffers are supported");
         }
-        if (buffers[i].buf == NULL || buffers[i].size != BYTES) {
-            return refuse(exec->context, QS_INVAL, "A buffer is null or has not the size of its binding");
+        bool mayBeLess = hasDimensions || (IS_PARTIAL && i == 0);
+        if (buffers[i].size > BYTES || buffers[i].size % sizeof(float) != 0 || (buffers[i].size != BYTES && !mayBeLess)) {
+            return refuse(exec->context, QS_INVAL, "A buffer has not the size of its binding");
+        }
+        if (buffers[i].buf == NULL && buffers[i].size != 0) {
+            return refuse(exec->context, QS_INVAL, "A buffer is null");
         }
     }
+    s_setDataCalls++;
     memcpy(exec->buffers, buffers, sizeof exec->buffers);
     exec->bound = true;
     exec->mismatch = false;
@@ -442,7 +459,22 @@ QStatus qaicExecObjSetData(void *handle, Count count, const QBuffer *buffers)
     LOCKED;
     TAKE(exec, handle, EXEC);
     SCRIPTED(exec->context);
-    return set_data(exec, count, buffers);
+    return set_data(exec, count, buffers, false);
+}
+
+/* Whether a buffer has a shape. Of an input that may be partial the buffer may be smaller, and with the one dimension 0 it is left out. */
+static bool is_shaped(const QBuffer *buffer, const QBufferDimensions *given, const uint32_t *dims, uint32_t rank, bool isPartial)
+{
+    if (isPartial && buffer->size == 0 && given->count == 1 && given->dims[0] == 0) {
+        return true;
+    }
+    size_t bytes = sizeof(float);
+    bool isEqual = given->count == rank && given->sizeOfElem == sizeof(float);
+    for (uint32_t d = 0; d < rank; d++) {
+        bytes *= dims[d];
+        isEqual = isEqual && given->dims[d] == dims[d];
+    }
+    return isEqual && (buffer->size == bytes || (isPartial && buffer->size < bytes));
 }
 
 QStatus qaicExecObjSetDataExt(void *handle, Count count, const QBuffer *buffers, const QBufferDimensions *dimensions)
@@ -450,9 +482,19 @@ QStatus qaicExecObjSetDataExt(void *handle, Count count, const QBuffer *buffers,
     LOCKED;
     TAKE(exec, handle, EXEC);
     SCRIPTED(exec->context);
-    QStatus status = dimensions == NULL ? QS_INVAL : set_data(exec, count, buffers);
-    for (Count i = 0; status == QS_SUCCESS && i < count; i++) {
-        exec->mismatch |= dimensions[i].count != 1 || dimensions[i].sizeOfElem != sizeof(float) || dimensions[i].dims[0] != ELEMENTS;
+#ifdef FAKE_SHAPES
+    static const struct { uint32_t rank, dims[2]; } sets[] = { { 1, { 4 } }, { 1, { 2 } }, { 2, { 1, 3 } } };
+#else
+    static const struct { uint32_t rank, dims[2]; } sets[] = { { 1, { ELEMENTS } } };
+#endif
+    QStatus status = dimensions == NULL ? QS_INVAL : set_data(exec, count, buffers, true);
+    if (status == QS_SUCCESS) {
+        exec->mismatch = true;
+        for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++) {
+            if (is_shaped(&buffers[0], &dimensions[0], sets[s].dims, sets[s].rank, IS_PARTIAL) && is_shaped(&buffers[1], &dimensions[1], sets[s].dims, sets[s].rank, false)) {
+                exec->mismatch = false;
+            }
+        }
     }
     return status;
 }
@@ -508,6 +550,9 @@ QStatus qaicExecObjWaitForCompletion(void *handle, Count microseconds)
 }
 
 /* ---- for tests ---- */
+
+/* Calls of qaicExecObjSetData and qaicExecObjSetDataExt so far. */
+uint32_t fakeSetDataCalls(void) { LOCKED; return s_setDataCalls; }
 
 /* Objects that were created and not released. */
 uint32_t fakeLiveObjects(void) { LOCKED; return s_live; }

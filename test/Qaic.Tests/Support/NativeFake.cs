@@ -29,6 +29,9 @@ internal sealed unsafe class NativeFake
     /// <summary>Objects that the library created and nobody released.</summary>
     public uint LiveObjects => ((delegate* unmanaged[Cdecl]<uint>)Export("fakeLiveObjects"))();
 
+    /// <summary>How often an execution object was told of its buffers.</summary>
+    public uint SetDataCalls => ((delegate* unmanaged[Cdecl]<uint>)Export("fakeSetDataCalls"))();
+
     /// <summary>Compiles the library, or finds it compiled.</summary>
     /// <param name="switches">See the head of the source: <c>FAKE_WIDE</c>, <c>FAKE_DEVICES=2</c>, …</param>
     public static NativeFake Build(params string[] switches) =>
@@ -41,14 +44,19 @@ internal sealed unsafe class NativeFake
     public static string Without(string function) => $"{function}=hidden{function}";
 
     /// <summary>QPC of the library's network.</summary>
-    public static string WriteQpc(string directory) => new TestQpc
+    public static string WriteQpc(string directory, bool hasShapes = false, bool isPartial = false) => new TestQpc
     {
         Edit = network =>
         {
             network.Inputs[0].Name = "x";
             network.Outputs[0].Name = "y";
+            network.Inputs[0].IsPartialAllowed = isPartial;
+            network.AllowedShapes.AddRange(hasShapes ? Shapes.Select(dims => TestQpc.Allow(dims, dims)) : []);
         },
     }.Write(directory);
+
+    /// <summary>The sets of shapes of a library with <c>FAKE_SHAPES</c>.</summary>
+    public static int[][] Shapes { get; } = [[4], [2], [1, 3]];
 
     /// <summary>Makes the next call of a function fail, and log <paramref name="text"/> as an error if it is not empty. qaicExecObjWaitForCompletion: the next inference.</summary>
     public void Fail(string function, QStatus status, string text = "")

@@ -191,6 +191,8 @@ internal sealed unsafe class TestExec
         }
     }
 
+    public QStatus SetDataExt(QBuffer* buffers, QBufferDimensions* dimensions) => _api.ExecObjSetDataExt(Handle, (nuint)Buffers.Length, buffers, dimensions);
+
     public QStatus Enqueue(nint queue) => _api.EnqueueExecObj(queue, Handle, 0);
 
     /// <summary>Waits at most 30 s: longer means that the completion never came.</summary>

@@ -26,6 +26,20 @@ internal sealed record TestQpc
     /// <summary>Last change of the descriptor before it is written.</summary>
     public Action<NetworkDescriptor>? Edit { get; init; }
 
+    /// <summary>A set of shapes: the dimensions of each tensor, inputs first.</summary>
+    public static ShapeSet Allow(params int[][] shapes)
+    {
+        var set = new ShapeSet();
+        foreach (int[] dims in shapes)
+        {
+            var shape = new TensorShape();
+            shape.Dims.AddRange(dims);
+            set.Shapes.Add(shape);
+        }
+
+        return set;
+    }
+
     public string Write(string directory)
     {
         string path = Path.Combine(directory, $"{Guid.NewGuid():n}.bin");
