@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
-using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Qaic.Options;
 using Qaic.Qpc;
@@ -215,37 +214,12 @@ public sealed class QaicExecCompiler : ICompiler
             return arguments;
         }
 
-        if (options.NetworkSpecializationConfig is not null)
-        {
-            throw new ArgumentException("Specializations (specializations) and NetworkSpecializationConfig (network_specialization_config) are both set. Use one of them.", nameof(options));
-        }
-
+        // The classic form, which every version with that flag reads: values are strings.
         string path = System.IO.Path.Combine(directory, "specializations.json");
-        WriteSpecializations(path, options);
+        File.WriteAllText(path, SpecializationConfig.FromOptions(options)!.ToJson());
         return [.. arguments, new CompilerArgument("specializations", "network-specialization-config", $"-network-specialization-config={path}")];
     }
 
-    // The classic form, which every version with that flag reads: values are strings.
-    private static void WriteSpecializations(string path, QaicOptions options)
-    {
-        using FileStream file = File.Create(path);
-        using var json = new Utf8JsonWriter(file);
-        json.WriteStartObject();
-        json.WriteStartArray("specializations");
-        foreach (var set in options.Specializations)
-        {
-            json.WriteStartObject();
-            foreach ((string symbol, int value) in set.OrderBy(p => p.Key, StringComparer.Ordinal))
-            {
-                json.WriteString(symbol, value.ToString(CultureInfo.InvariantCulture));
-            }
-
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
 
     private void Gate(IReadOnlyList<CompilerArgument> arguments, QaicExecCapabilities tool)
     {
@@ -257,10 +231,10 @@ public sealed class QaicExecCompiler : ICompiler
         CompilerArgument[] unknown = [.. arguments.Where(a => a.Keyword != RawKeyword && !known.Contains(a.Flag)).DistinctBy(a => a.Flag)];
         if (unknown.Length > 0)
         {
-            string list = string.Join(" and ", unknown.Select(a => $"-{a.Flag}, which is from option {OptionNames.Of(a.Keyword)}"));
+            string list = string.Join(" and ", unknown.Select(a => $"-{a.Flag}, which is from option {(OptionTable.Find(a.Keyword)?.ToString() ?? a.Keyword)}"));
             throw new CompilationException(
                 $"{Described(tool)} has no flag {list}. Leave the option out, or use an SDK that has the flag. If the tool takes it although its help is silent, "
-                + $"pass it as it is by {OptionNames.Of(RawKeyword)}, which is not checked.")
+                + $"pass it as it is by {OptionTable.Find(RawKeyword)}, which is not checked.")
             {
                 Error = CompilationError.UnknownOption,
                 Arguments = [.. arguments.Select(a => a.Text)],

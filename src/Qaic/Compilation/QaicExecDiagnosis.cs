@@ -124,7 +124,7 @@ internal sealed partial class QaicExecDiagnosis(IReadOnlyList<CompilerArgument> 
     {
         CompilerArgument? argument = arguments.Where(a => a.Flag.Equals(flag, StringComparison.OrdinalIgnoreCase)).Select(a => (CompilerArgument?)a).FirstOrDefault();
         return argument is { Keyword.Length: > 0 } a
-            ? $"it does not know the flag -{flag}, which is from option {OptionNames.Of(a.Keyword)}. Leave the option out, or use an SDK that has it"
+            ? $"it does not know the flag -{flag}, which is from option {(OptionTable.Find(a.Keyword)?.ToString() ?? a.Keyword)}. Leave the option out, or use an SDK that has it"
             : $"it does not know the flag -{flag}. Use an SDK that has it";
     }
 

@@ -48,7 +48,7 @@ internal static class QaicExecPlan
     {
         if (options.FirstOrDefault(o => s_ours.Contains(o.Flag)) is { Text: not null } ours)
         {
-            throw new ArgumentException($"'{ours.Text}' in {OptionNames.Of(ours.Keyword)} is given by the session. Pass the model as the model, and the directory as OutputDirectory (output_dir).", nameof(options));
+            throw new ArgumentException($"'{ours.Text}' in {(OptionTable.Find(ours.Keyword)?.ToString() ?? ours.Keyword)} is given by the session. Pass the model as the model, and the directory as OutputDirectory (output_dir).", nameof(options));
         }
 
         string? template = Value(options, DumpTemplate);
@@ -106,7 +106,7 @@ internal static class QaicExecPlan
         int equals = argument.Text.IndexOf('=', StringComparison.Ordinal);
         return equals >= 0 && equals + 1 < argument.Text.Length
             ? argument.Text[(equals + 1)..]
-            : throw new ArgumentException($"'{argument.Text}' in {OptionNames.Of(argument.Keyword)} needs the path of a file: -{flag}=<path>.", nameof(options));
+            : throw new ArgumentException($"'{argument.Text}' in {(OptionTable.Find(argument.Keyword)?.ToString() ?? argument.Keyword)} needs the path of a file: -{flag}=<path>.", nameof(options));
     }
 
     private static FrozenSet<string> Set(params string[] flags) => flags.ToFrozenSet(StringComparer.Ordinal);
