@@ -24,8 +24,8 @@ namespace Qaic.ML
         private const string ModelSignature = "QAICMODL";
 
         // Raise Written with every change of a saved model's format, Readable when readers of that version cannot read it any more.
-        private const uint Written = 0x00010001;
-        private const uint Readable = 0x00010001;
+        private const uint Written = 0x00010002;
+        private const uint Readable = 0x00010002;
         private const uint Oldest = 0x00010001;
 
         /// <summary>The environment behind a catalog: its log, its component catalog.</summary>

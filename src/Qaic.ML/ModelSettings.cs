@@ -44,12 +44,16 @@ internal sealed record ModelSettings(ColumnMap Columns, QaicOptions Options, NaN
     {
         public override void Write(Utf8JsonWriter writer, QaicOptions value, JsonSerializerOptions options) => JsonSerializer.Serialize(writer, value.ToKeywords(), options);
 
-        // As with other members, what a newer writer knows beyond us is ignored.
+        // As with other members, what a newer writer knows beyond us is ignored. Version 1 of the format had the names of properties.
         public override QaicOptions Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
             using var document = JsonDocument.ParseValue(ref reader);
             return document.RootElement.ValueKind == JsonValueKind.Object
-                ? QaicOptions.FromKeywords(document.RootElement.EnumerateObject().Where(p => OptionTable.Find(p.Name) is not null).Select(p => KeyValuePair.Create(p.Name, Plain(p.Value))))
+                ? QaicOptions.FromKeywords(
+                    from property in document.RootElement.EnumerateObject()
+                    let option = OptionTable.Find(property.Name) ?? OptionTable.All.FirstOrDefault(o => o.Property == property.Name)
+                    where option is not null
+                    select KeyValuePair.Create(option.Keyword, Plain(property.Value)))
                 : throw new JsonException("Options are an object with a value for each keyword.");
         }
 

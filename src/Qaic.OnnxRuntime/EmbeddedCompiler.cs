@@ -112,10 +112,10 @@ public sealed partial class EmbeddedCompiler : ICompiler
             .Add(NetworkElf.SegmentName, elf)
             .Add(NetworkDescriptor.SegmentName, network.ToBytes())
             .Write(path, cancellationToken);
-        if (OptionTable.NotSimulated(options) is { Length: > 0 } recorded)
+        string recorded = string.Join(", ", OptionTable.NotSimulated(options));
+        if (recorded.Length > 0)
         {
-            string names = string.Join(", ", recorded);
-            OnlyRecorded(logger, modelPath, names);
+            OnlyRecorded(logger, modelPath, recorded);
         }
 
         Written(logger, network.NetworkName, network.BatchSize, weights.Weights.Count, weights.Length);

@@ -40,6 +40,55 @@ public sealed class SaveLoadTests
     }
 
     [TestMethod]
+    public void Options_are_saved_by_keyword_and_all_but_those_of_the_machine_come_back()
+    {
+        QaicOptions options = new()
+        {
+            NumActivations = 2,
+            SetSize = 3,
+            DeviceIds = [0],
+            OutputDirectory = _directory.FullName,
+            CacheDirectory = _directory.FullName,
+            CompilerPath = "qaic-exec",
+            BatchSize = 4,
+            OnnxDefineSymbol = QaicOptions.Default.OnnxDefineSymbol,
+            Mos = [1],
+            Ols = 2,
+            VtcmWorkingSetLimitRatio = 0.75m,
+            QuantizationSchemaActivations = QuantizationSchema.SymmetricWithUInt8,
+            ExecuteNodesInFp16 = ["Add", "Mul"],
+            ModelInputs = [new ModelInput("pixels", "float", [4, 64])],
+            CombineInputs = false,
+            CompilerArguments = ["-v"],
+        };
+        using QaicTransformer saved = _ml.Transforms.ApplyQaicModel(s_model.Path, options).Fit(_data);
+        byte[] model = Save(saved);
+        string settings = Entry(model, "Settings.json");
+        Assert.Contains("\"quantization_schema_activations\": \"symmetric_with_uint8\"", settings);
+        Assert.DoesNotContain(_directory.FullName, settings);
+        using var loaded = (QaicTransformer)Load(model);
+        Assert.AreEqual(options with { OutputDirectory = null, CacheDirectory = null, CompilerPath = null }, loaded.Session.Options);
+    }
+
+    [TestMethod]
+    public void Options_of_older_and_newer_writers_are_read()
+    {
+        using QaicTransformer saved = Fit();
+        byte[] model = Save(saved);
+        string settings = Entry(model, "Settings.json");
+        Assert.Contains("\"Options\": {}", settings);
+        using var older = (QaicTransformer)Load(Edit(model, "Settings.json", settings.Replace("\"Options\": {}", """
+            "Options": { "NumActivations": 2, "DeviceIds": [0], "OnnxDefineSymbol": { "sequence": 8 }, "BatchSize": null, "Backend": "Auto" }
+            """, StringComparison.Ordinal)));
+        Assert.AreEqual(new QaicOptions { NumActivations = 2, OnnxDefineSymbol = QaicOptions.Default.OnnxDefineSymbol.Add("sequence", 8) }, older.Session.Options);
+        using var newer = (QaicTransformer)Load(Edit(model, "Settings.json", settings.Replace("\"Options\": {}", """
+            "Options": { "set_size": 2, "of_next_year": { "x": [1] } }
+            """, StringComparison.Ordinal)));
+        Assert.AreEqual(new QaicOptions { SetSize = 2 }, newer.Session.Options);
+        AssertSays("'set_size' must be", () => Load(Edit(model, "Settings.json", settings.Replace("\"Options\": {}", "\"Options\": { \"set_size\": 0 }", StringComparison.Ordinal))));
+    }
+
+    [TestMethod]
     public void A_loaded_model_can_be_saved_and_loaded_again_after_the_first_is_gone()
     {
         byte[] first;
@@ -136,7 +185,7 @@ public sealed class SaveLoadTests
     public void A_zip_without_one_of_our_entries_is_refused(string entry, string message)
     {
         using QaicTransformer fitted = Fit();
-        byte[] damaged = Edit(Save(fitted), entry, delete: true);
+        byte[] damaged = Edit(Save(fitted), entry, content: null);
         AssertSays(message, () => Load(damaged));
     }
 
@@ -145,7 +194,7 @@ public sealed class SaveLoadTests
     public void A_damaged_entry_is_refused(string entry, string message)
     {
         using QaicTransformer fitted = Fit();
-        byte[] damaged = Edit(Save(fitted), entry, delete: false);
+        byte[] damaged = Edit(Save(fitted), entry, "no longer what it was");
         AssertSays(message, () => Load(damaged));
     }
 
@@ -160,7 +209,14 @@ public sealed class SaveLoadTests
 
     private static ITransformer Load(byte[] model) => new MLContext().Model.Load(new MemoryStream(model), out _);
 
-    private static byte[] Edit(byte[] model, string name, bool delete)
+    private static string Entry(byte[] model, string name)
+    {
+        using var zip = new ZipArchive(new MemoryStream(model));
+        using var reader = new StreamReader(zip.Entries.Single(e => e.Name == name).Open());
+        return reader.ReadToEnd();
+    }
+
+    private static byte[] Edit(byte[] model, string name, string? content)
     {
         using var stream = new MemoryStream();
         stream.Write(model);
@@ -169,10 +225,10 @@ public sealed class SaveLoadTests
             ZipArchiveEntry entry = zip.Entries.Single(e => e.Name == name);
             string path = entry.FullName;
             entry.Delete();
-            if (!delete)
+            if (content is not null)
             {
-                using Stream content = zip.CreateEntry(path).Open();
-                content.Write("no longer what it was"u8);
+                using Stream entryStream = zip.CreateEntry(path).Open();
+                entryStream.Write(System.Text.Encoding.UTF8.GetBytes(content));
             }
         }
 

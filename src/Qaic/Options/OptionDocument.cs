@@ -76,7 +76,7 @@ public static class OptionDocument
     private static string Conflicts(OptionInfo option)
     {
         string needs = string.Join(", ", option.Conflicts.Where(c => c.IsNeeded).Select(c => $"`{c.Other}`"));
-        string excludes = string.Join(", ", option.Conflicts.Where(c => !c.IsNeeded).Select(c => $"`{c.Other}`" + (double.IsInfinity(c.Minimum) ? "" : string.Create(CultureInfo.InvariantCulture, $" {c.Minimum} to {c.Maximum}"))));
+        string excludes = string.Join(", ", option.Conflicts.Where(c => !c.IsNeeded).Select(c => $"`{c.Other}`" + (c.Condition.Length > 0 ? $" ({c.Condition})" : "")));
         return (needs.Length > 0 ? $" Needs {needs}." : "") + (excludes.Length > 0 ? $" Not with {excludes}." : "");
     }
 

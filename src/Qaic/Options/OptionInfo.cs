@@ -6,10 +6,9 @@ namespace Qaic.Options;
 /// <summary>That one option excludes or needs another.</summary>
 /// <param name="Other">Keyword of the other option.</param>
 /// <param name="IsNeeded">True if the other must be set too, false if it must not.</param>
-/// <param name="Minimum">Smallest value of the other that is excluded; minus infinity for any.</param>
-/// <param name="Maximum">Largest value of the other that is excluded; infinity for any.</param>
+/// <param name="Condition">The only values for which that holds, in words: <c>stats_level 40 to 60</c>; empty for all.</param>
 /// <param name="Reason">Why, as a clause.</param>
-public sealed record OptionConflict(string Other, bool IsNeeded, double Minimum, double Maximum, string Reason);
+public sealed record OptionConflict(string Other, bool IsNeeded, string Condition, string Reason);
 
 /// <summary>One option: a row of <see cref="OptionTable"/>.</summary>
 public sealed class OptionInfo
@@ -31,7 +30,7 @@ public sealed class OptionInfo
 
     /// <summary>Further names that are accepted, the flag with underscores among them; without those that differ from another in hyphens and case only.</summary>
     public IReadOnlyList<string> Aliases => field ??=
-        [.. _option.Aliases.Append(OptionTable.Normalize(_option.Flag ?? Keyword)).Where(a => a != Keyword).Distinct()];
+        [.. _option.Aliases.Append(OptionTable.Normalize(_option.Flag ?? Keyword)).Where(a => !a.Equals(Keyword, StringComparison.OrdinalIgnoreCase)).Distinct(StringComparer.OrdinalIgnoreCase)];
 
     /// <summary>The names that YAML files and the command line may use: keyword and aliases, with underscores and with hyphens.</summary>
     public IReadOnlyList<string> YamlKeys => field ??= [.. Aliases.Prepend(Keyword).SelectMany(k => new[] { k, k.Replace('_', '-') }).Distinct()];
@@ -100,7 +99,10 @@ public sealed class OptionInfo
 
     internal OptionType Type { get; }
 
-    internal OptionAttribute Declaration => _option;
+    // Exclusions as they are declared, on one side.
+    internal IReadOnlyList<ExcludesAttribute> Excludes => field ??= [.. _property.GetCustomAttributes<ExcludesAttribute>()];
+
+    internal IReadOnlyList<RequiresAttribute> Requires => field ??= [.. _property.GetCustomAttributes<RequiresAttribute>()];
 
     /// <summary>The value of the property.</summary>
     public object? GetValue(QaicOptions options) => _property.GetValue(options);

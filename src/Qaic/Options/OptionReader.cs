@@ -56,11 +56,11 @@ internal static class OptionReader
         }
         catch (RawFormatException e)
         {
-            throw Wrong(option, key, e.Value, e.Message);
+            throw Wrong(option, key, e.Value, e.Message, isElement: raw is RawList);
         }
         catch (FormatException e)
         {
-            throw Wrong(option, key, raw, e.Message);
+            throw Wrong(option, key, raw, e.Message, isElement: false);
         }
 
         if (OptionRules.FirstWrong(option, value) is { } wrong)
@@ -71,10 +71,10 @@ internal static class OptionReader
         return value;
     }
 
-    private static OptionException Wrong(OptionInfo option, string key, RawValue raw, string expected)
+    private static OptionException Wrong(OptionInfo option, string key, RawValue raw, string expected, bool isElement)
     {
         string range = option.Choices.Count > 0 || option.Range.Length == 0 ? "" : $" ({option.Range})";
-        string whole = option.TypeName.StartsWith("list", StringComparison.Ordinal) && raw is not RawList ? $"{option.TypeName}; each element: {expected}" : expected;
+        string whole = option.TypeName.StartsWith("list", StringComparison.Ordinal) && !isElement ? $"a {option.TypeName}, each {expected}" : expected;
         return OptionException.At(raw.Place, $"Option '{key}' must be {whole}{range}, not {raw.Shown()}.", key);
     }
 

@@ -29,24 +29,23 @@ internal static class OptionRules
             }
         }
 
-        foreach (OptionInfo option in OptionTable.All)
+        foreach (OptionInfo option in OptionTable.All.Where(o => o.IsSet(options)))
         {
-            if (!option.IsSet(options))
+            foreach (RequiresAttribute requires in option.Requires)
             {
-                continue;
+                OptionInfo other = OptionTable.ByProperty(requires.Property);
+                if (!other.IsSet(options))
+                {
+                    throw new ArgumentException($"Option {option} needs {other}: {requires.Reason}. Set {other.Property}, or leave out {option.Property}.", option.Property);
+                }
             }
 
-            foreach (OptionConflict conflict in option.Conflicts)
+            foreach (ExcludesAttribute excludes in option.Excludes)
             {
-                OptionInfo other = OptionTable.Find(conflict.Other)!;
-                if (conflict.IsNeeded && !other.IsSet(options))
+                OptionInfo other = OptionTable.ByProperty(excludes.Property);
+                if (other.IsSet(options) && (other.GetValue(options) is not int number || (number >= excludes.Minimum && number <= excludes.Maximum)))
                 {
-                    throw new ArgumentException($"Option {option} needs {other}: {conflict.Reason}. Set {other.Property}, or leave out {option.Property}.", option.Property);
-                }
-
-                if (!conflict.IsNeeded && Excludes(conflict, other, options))
-                {
-                    throw new ArgumentException($"Options {option} and {other} exclude each other: {conflict.Reason}. Leave one out.", option.Property);
+                    throw new ArgumentException($"Options {option} and {other} exclude each other: {excludes.Reason}. Leave one out.", option.Property);
                 }
             }
         }
@@ -54,7 +53,7 @@ internal static class OptionRules
         int clusters = options.SdpClusterSizes.IsDefault ? 0 : options.SdpClusterSizes.Sum();
         if (options.NumCores is { } cores && clusters > cores)
         {
-            throw Together(options, nameof(QaicOptions.SdpClusterSizes), nameof(QaicOptions.NumCores), $"the clusters have {clusters} cores in sum, and the network has {cores}");
+            throw Together(nameof(QaicOptions.SdpClusterSizes), nameof(QaicOptions.NumCores), $"the clusters have {clusters} cores in sum, and the network has {cores}");
         }
 
         CheckRawArguments(options);
@@ -234,11 +233,7 @@ internal static class OptionRules
             : null;
     }
 
-    private static bool Excludes(OptionConflict conflict, OptionInfo other, QaicOptions options) => other.IsSet(options)
-        && (other.GetValue(options) is not int number || (number >= conflict.Minimum && number <= conflict.Maximum))
-        && (double.IsInfinity(conflict.Minimum) || other.GetValue(options) is int);
-
-    private static ArgumentException Together(QaicOptions options, string property, string other, string reason) =>
+    private static ArgumentException Together(string property, string other, string reason) =>
         new($"Options {OptionTable.ByProperty(property)} and {OptionTable.ByProperty(other)} do not go together: {reason}. Change one.", property);
 
     private static void CheckRawArguments(QaicOptions options)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Reflection;
 
 namespace Qaic.Options;
@@ -6,10 +7,12 @@ namespace Qaic.Options;
 /// <summary>All options, from the attributes on <see cref="QaicOptions"/>: the one table behind keywords, YAML, compiler arguments, help and documentation.</summary>
 public static class OptionTable
 {
-    private static readonly Dictionary<string, OptionInfo> s_byName = Names();
-
     /// <summary>Every option: activation and session first, then compilation by subject.</summary>
-    public static ImmutableArray<OptionInfo> All { get; } = [.. s_byName.Values.Distinct()];
+    public static ImmutableArray<OptionInfo> All { get; } = Rows();
+
+    // After All, from which it is made.
+    private static readonly Dictionary<string, OptionInfo> s_byName =
+        All.SelectMany(o => o.Aliases.Prepend(o.Keyword).Select(n => (Name: n, Option: o))).ToDictionary(p => p.Name, p => p.Option, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The option with this keyword, alias or flag, underscores or hyphens; null if there is none.</summary>
     public static OptionInfo? Find(string name)
@@ -96,40 +99,34 @@ public static class OptionTable
 
     internal static OptionInfo ByProperty(string property) => All.First(o => o.Property == property);
 
-    private static Dictionary<string, OptionInfo> Names()
+    private static ImmutableArray<OptionInfo> Rows()
     {
-        var names = new Dictionary<string, OptionInfo>(StringComparer.OrdinalIgnoreCase);
-        var rows = new List<(OptionInfo Option, PropertyInfo Property)>();
+        var rows = new List<OptionInfo>();
         foreach (PropertyInfo property in typeof(QaicOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance))
         {
             if (property.GetCustomAttribute<OptionAttribute>() is { } declaration)
             {
-                var option = new OptionInfo(property, declaration);
-                rows.Add((option, property));
-                foreach (string name in option.Aliases.Prepend(option.Keyword))
-                {
-                    names.Add(name, option);
-                }
+                rows.Add(new OptionInfo(property, declaration));
             }
         }
 
-        var byProperty = rows.ToDictionary(r => r.Property.Name, r => r.Option);
-        foreach ((OptionInfo option, PropertyInfo property) in rows)
+        foreach (OptionInfo option in rows)
         {
-            foreach (ExcludesAttribute excludes in property.GetCustomAttributes<ExcludesAttribute>())
+            foreach (ExcludesAttribute excludes in option.Excludes)
             {
-                OptionInfo other = byProperty[excludes.Property];
-                option.Conflicts = [.. option.Conflicts, new(other.Keyword, IsNeeded: false, excludes.Minimum, excludes.Maximum, excludes.Reason)];
-                other.Conflicts = [.. other.Conflicts, new(option.Keyword, IsNeeded: false, double.NegativeInfinity, double.PositiveInfinity, excludes.Reason)];
+                OptionInfo other = rows.Single(r => r.Property == excludes.Property);
+                string condition = double.IsInfinity(excludes.Minimum) ? "" : string.Create(CultureInfo.InvariantCulture, $"{other.Keyword} {excludes.Minimum} to {excludes.Maximum}");
+                option.Conflicts = [.. option.Conflicts, new(other.Keyword, IsNeeded: false, condition, excludes.Reason)];
+                other.Conflicts = [.. other.Conflicts, new(option.Keyword, IsNeeded: false, condition, excludes.Reason)];
             }
 
-            foreach (RequiresAttribute requires in property.GetCustomAttributes<RequiresAttribute>())
+            foreach (RequiresAttribute requires in option.Requires)
             {
-                option.Conflicts = [.. option.Conflicts, new(byProperty[requires.Property].Keyword, IsNeeded: true, double.NegativeInfinity, double.PositiveInfinity, requires.Reason)];
+                option.Conflicts = [.. option.Conflicts, new(rows.Single(r => r.Property == requires.Property).Keyword, IsNeeded: true, "", requires.Reason)];
             }
         }
 
-        return names;
+        return [.. rows];
     }
 
     // Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).

@@ -80,8 +80,7 @@ internal static class OptionYaml
 
     private static RawValue Node(Parser parser, string source, int depth)
     {
-        parser.MoveNext();
-        ParsingEvent current = parser.Current!;
+        ParsingEvent current = parser.Require<ParsingEvent>();
         OptionPlace place = Place(current.Start, source);
         if (depth > RawValue.MaxDepth)
         {
@@ -99,6 +98,8 @@ internal static class OptionYaml
             throw OptionException.At(place, $"The tag '{tag}' is not accepted: options say what type a value has. Write the value without it; a python tuple is a list: [batch, 1].");
         }
 
+        // Only now, so that what is wrong here is said before what is wrong further on.
+        parser.MoveNext();
         switch (current)
         {
             case Scalar scalar:

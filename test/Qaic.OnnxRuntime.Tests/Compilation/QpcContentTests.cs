@@ -129,6 +129,25 @@ public sealed class QpcContentTests : IDisposable
     }
 
     [TestMethod]
+    public void Options_that_cannot_be_honoured_are_recorded_and_named_in_one_line()
+    {
+        var log = new Engine.MessageList();
+        QaicOptions options = new() { NumCores = 2, Mos = [1, 2], ConvertToFp16 = true, SetSize = 2, CompilerArguments = ["-next=1"] };
+        using QpcFile qpc = QpcFile.Open(new EmbeddedCompiler().Compile(Repository.Model("digits_cnn"), Path.Combine(_directory.Path, "out"), options, log, CancellationToken.None));
+        Assert.AreEqual(
+            """aic_num_cores=2 compiler_args=["-next=1"] convert_to_fp16=true mos=[1, 2]""", string.Join(' ', CompilationRecord.Read(qpc)!.Options.Where(o => o.Key != "batch_size").Select(o => $"{o.Key}={o.Value}")));
+        StringAssert.Contains(log.Messages.Single(m => m.StartsWith("Information ", StringComparison.Ordinal)), "recorded in the QPC only: compiler_args, convert_to_fp16, mos");
+    }
+
+    [TestMethod]
+    public void Options_that_are_honoured_are_not_remarked_upon()
+    {
+        var log = new Engine.MessageList();
+        new EmbeddedCompiler().Compile(Repository.Model("digits_cnn"), Path.Combine(_directory.Path, "out"), new QaicOptions { NumCores = 2, BatchSize = 4 }, log, CancellationToken.None);
+        Assert.AreEqual("", string.Join('\n', log.Messages.Where(m => m.StartsWith("Information ", StringComparison.Ordinal))));
+    }
+
+    [TestMethod]
     public void Boolean_tensors_travel_as_bytes_and_are_recorded()
     {
         ModelProto model = Graphs.Model(

@@ -213,21 +213,4 @@ public sealed class ExecutionTests : IDisposable
         StringAssert.Matches(engine.Name, new System.Text.RegularExpressions.Regex(@"^ONNX Runtime \d+\.\d+\.\d+"));
         Assert.IsInstanceOfType<EmbeddedCompiler>(engine.Compiler);
     }
-
-    private sealed class MessageList : ILogger
-    {
-        public List<string> Messages { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Debug;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        {
-            lock (Messages)
-            {
-                Messages.Add($"{logLevel} {formatter(state, exception)}");
-            }
-        }
-    }
 }

@@ -99,7 +99,7 @@ public sealed class OptionRowTests
     public void The_bounds_of_a_range_are_in_it_and_what_lies_beyond_is_not(string keyword)
     {
         OptionInfo option = OptionTable.Find(keyword)!;
-        decimal[] bounds = [.. option.Range.Split(' ').Where(w => char.IsAsciiDigit(w[0])).Select(w => decimal.Parse(w, CultureInfo.InvariantCulture))];
+        decimal[] bounds = [.. option.Range.Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(w => char.IsAsciiDigit(w[0])).Select(w => decimal.Parse(w, CultureInfo.InvariantCulture))];
         if (bounds.Length == 0 || option.Choices.Count > 0)
         {
             return;
@@ -119,7 +119,7 @@ public sealed class OptionRowTests
 
         QaicOptions With(decimal value)
         {
-            object number = option.TypeName == "float" ? value : (int)value;
+            object number = option.TypeName == "float" ? value : (object)(int)value;
             object sample = option.TypeName switch
             {
                 "map of str to int" => new Dictionary<string, int> { ["n"] = (int)value },
