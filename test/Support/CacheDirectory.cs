@@ -4,24 +4,26 @@ using System.Runtime.CompilerServices;
 namespace Qaic.TestSupport;
 
 /// <summary>Gives every test process, and what it starts, a compile cache of its own: tests neither find what other runs have compiled nor leave anything with the user.</summary>
-internal static class CacheDirectory
+[TestClass]
+public static class CacheDirectory
 {
+    private static string? s_directory;
+
     [ModuleInitializer]
     [SuppressMessage("Usage", "CA2255", Justification = "A test assembly is what the test host runs, and no test may come before.")]
     internal static void Redirect()
     {
-        string directory = Directory.CreateTempSubdirectory("qaic-test-cache-").FullName;
-        Environment.SetEnvironmentVariable("QAIC_CACHE_DIR", directory);
-        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+        s_directory = Directory.CreateTempSubdirectory("qaic-test-cache-").FullName;
+        Environment.SetEnvironmentVariable("QAIC_CACHE_DIR", s_directory);
+    }
+
+    // Not at the end of the process: the test platform ends it a moment after the last test, in the middle of so many files.
+    [AssemblyCleanup]
+    public static void Delete()
+    {
+        if (s_directory is not null)
         {
-            try
-            {
-                Directory.Delete(directory, recursive: true);
-            }
-            catch (IOException)
-            {
-                // A process that a test has started is still ending; the directory is in the system's directory for such things.
-            }
-        };
+            Directory.Delete(s_directory, recursive: true);
+        }
     }
 }

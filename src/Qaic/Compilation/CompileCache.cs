@@ -271,7 +271,8 @@ public sealed class CompileCache
         var directory = TemporaryDirectory.Create();
         try
         {
-            return CacheEntry.Temporary(compiler.Compile(modelPath, Path.Combine(directory.Path, "entry"), options, logger, cancellationToken), directory);
+            string target = Directory.CreateDirectory(Path.Combine(directory.Path, "entry")).FullName;
+            return CacheEntry.Temporary(compiler.Compile(modelPath, target, options, logger, cancellationToken), directory);
         }
         catch
         {
@@ -338,7 +339,7 @@ public sealed class CompileCache
         bool isGivenAway = false;
         try
         {
-            string output = Path.Combine(building.Path, "entry");
+            string output = Directory.CreateDirectory(Path.Combine(building.Path, "entry")).FullName;
             var remarks = new RemarkLogger(logger);
             long start = Stopwatch.GetTimestamp();
             string qpc;
