@@ -20,7 +20,7 @@ internal sealed record ModelSettings(ColumnMap Columns, QaicOptions Options, NaN
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
 
     public void Write(Stream stream) =>
-        JsonSerializer.Serialize(stream, this with { Options = Options with { Backend = QaicBackend.Auto, DeviceId = 0, OutputDirectory = null } }, s_json);
+        JsonSerializer.Serialize(stream, this with { Options = Options with { Backend = QaicBackend.Auto, DeviceId = 0, OutputDirectory = null, CustomIoListFile = null, DumpCustomIoConfigTemplateFile = null } }, s_json);
 
     /// <exception cref="FormatException">The settings are damaged.</exception>
     public static ModelSettings Read(Stream stream)

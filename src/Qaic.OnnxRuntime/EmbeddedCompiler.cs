@@ -17,6 +17,7 @@ namespace Qaic.OnnxRuntime;
 /// <para>Thread-safe. The same model and options give the same bytes.</para>
 /// <para>All dimensions become fixed: symbols get their values from <see cref="QaicOptions.OnnxDefineSymbol"/>. A free dimension that leads every input and output is the batch,
 /// and becomes <see cref="QaicOptions.BatchSize"/> or 32.</para>
+/// <para>With <see cref="QaicOptions.CustomIoListFile"/> the buffers have the precisions of that file, and the simulated card converts between them and the model's, as a card does.</para>
 /// </remarks>
 public sealed partial class EmbeddedCompiler : ICompiler
 {
@@ -43,6 +44,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
         options.Validate();
         cancellationToken.ThrowIfCancellationRequested();
 
+        CustomIoFile? customIo = CustomIoOptions.Load(options, logger);
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
         CheckDeclaredTypes(model);
@@ -64,7 +66,8 @@ public sealed partial class EmbeddedCompiler : ICompiler
             model.Outputs[i].SetType(outputs[i].DataType, outputs[i].Shape);
         }
 
-        NetworkDescriptor network = Describe(model, options, inputs, outputs);
+        ImmutableArray<TensorSpec> host = CustomIoOptions.Apply(options, customIo, inputs.Concat(outputs));
+        NetworkDescriptor network = Describe(model, options, inputs, outputs, host);
         byte[] onnx = model.ToBytes();
         byte[] elf = NetworkElf.Write(
         [
@@ -195,7 +198,8 @@ public sealed partial class EmbeddedCompiler : ICompiler
         }
     }
 
-    private static NetworkDescriptor Describe(OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs)
+    // host: the tensors, inputs first, with the types of the host's buffers. The engine converts where the model's differ.
+    private static NetworkDescriptor Describe(OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs, ImmutableArray<TensorSpec> host)
     {
         var network = new NetworkDescriptor
         {
@@ -203,21 +207,23 @@ public sealed partial class EmbeddedCompiler : ICompiler
             NumCores = (uint)(options.NumCores ?? 1),
             BatchSize = BatchSize([.. inputs, .. outputs]),
         };
-        Add(network.Inputs, inputs, "inputs");
-        Add(network.Outputs, outputs, "outputs");
+        Add(network.Inputs, inputs, host[..inputs.Count], "inputs");
+        Add(network.Outputs, outputs, host[inputs.Count..], "outputs");
         network.AssignDmaBuffers();
         return network;
 
-        void Add(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
+        void Add(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, ImmutableArray<TensorSpec> host, string what)
         {
             decimal total = 0;
-            foreach (OrtTensor tensor in tensors)
+            foreach ((OrtTensor tensor, TensorSpec seen) in tensors.Zip(host))
             {
-                ElementType type = OnnxTypes.BufferType(tensor.DataType)!.Value;
+                ElementType type = seen.ElementType;
                 var binding = new NetworkBinding { Name = tensor.Name };
                 foreach (TensorDescriptor side in new[] { binding.Initial, binding.Transformed })
                 {
                     side.Type = type;
+                    side.Scale = seen.Scale;
+                    side.Offset = seen.Offset;
                     side.Dims.AddRange(tensor.Shape);
                 }
 

@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using Qaic.OnnxRuntime.Compilation;
 using Qaic.Simulation;
 
 namespace Qaic.OnnxRuntime;
@@ -16,12 +17,20 @@ internal sealed class OnnxExecution : ISimulatedExecution
     // Outputs that are inputs under the same name: ONNX Runtime hands such an input on instead of writing it anywhere.
     private readonly List<(nint From, nint To, long Length)> _copies = [];
 
+    // Tensors whose precision differs between host and model.
+    private readonly List<CustomIoEdge> _inputEdges = [];
+    private readonly List<CustomIoEdge> _outputEdges = [];
+
     // Guards the options against a Terminate that comes while they are released.
     private readonly Lock _lock = new();
     private bool _isTerminated;
     private bool _isDisposed;
 
-    public OnnxExecution(OnnxNetwork network, OrtSession session, ReadOnlySpan<DeviceTensor> tensors)
+    /// <param name="network">The network; released once the execution is disposed.</param>
+    /// <param name="session">Its model.</param>
+    /// <param name="host">Inputs, then outputs, as the host sees them.</param>
+    /// <param name="tensors">Their memory.</param>
+    public OnnxExecution(OnnxNetwork network, OrtSession session, TensorSpec[] host, ReadOnlySpan<DeviceTensor> tensors)
     {
         (_network, _session) = (network, session.Session);
         _binding = _session.CreateIoBinding();
@@ -32,9 +41,17 @@ internal sealed class OnnxExecution : ISimulatedExecution
                 bool isInput = i < session.Inputs.Count;
                 OrtTensor tensor = isInput ? session.Inputs[i] : session.Outputs[i - session.Inputs.Count];
 
+                nint address = tensors[i].Address;
+                if (CustomIoEdge.IsNeeded(host[i], tensor))
+                {
+                    var edge = new CustomIoEdge(host[i], address, tensor);
+                    (isInput ? _inputEdges : _outputEdges).Add(edge);
+                    address = edge.ModelMemory;
+                }
+
                 // The memory may be larger: a card's buffers count a dimension of 0 as 1.
                 var value = OrtValue.CreateTensorValueWithData(
-                    OrtMemoryInfo.DefaultInstance, (TensorElementType)tensor.DataType, [.. tensor.Shape.Select(d => (long)d)], tensors[i].Address, tensor.ByteLength);
+                    OrtMemoryInfo.DefaultInstance, (TensorElementType)tensor.DataType, [.. tensor.Shape.Select(d => (long)d)], address, tensor.ByteLength);
                 _values.Add(value);
                 if (isInput)
                 {
@@ -47,7 +64,7 @@ internal sealed class OnnxExecution : ISimulatedExecution
                     {
                         if (session.Inputs[input].Name == tensor.Name)
                         {
-                            _copies.Add((tensors[input].Address, tensors[i].Address, tensor.ByteLength));
+                            _copies.Add((tensors[input].Address, tensors[i].Address, CustomIoEdge.HostLength(host[i], tensor)));
                         }
                     }
                 }
@@ -68,7 +85,9 @@ internal sealed class OnnxExecution : ISimulatedExecution
             // ONNX Runtime looks at the flag between nodes only, so a graph without nodes would never see it.
             if (!Volatile.Read(ref _isTerminated))
             {
+                _inputEdges.ForEach(static edge => edge.ToModel());
                 _session.RunWithBinding(_options, _binding);
+                _outputEdges.ForEach(static edge => edge.ToHost());
                 foreach ((nint from, nint to, long length) in _copies)
                 {
                     unsafe
@@ -126,6 +145,8 @@ internal sealed class OnnxExecution : ISimulatedExecution
     {
         _binding.Dispose();
         _values.ForEach(v => v.Dispose());
+        _inputEdges.ForEach(e => e.Dispose());
+        _outputEdges.ForEach(e => e.Dispose());
         _options.Dispose();
     }
 }

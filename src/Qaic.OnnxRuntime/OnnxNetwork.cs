@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
+using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 using Qaic.Qpc;
 using Qaic.Simulation;
@@ -12,10 +13,13 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
     // Executions hold on to the session; it goes with the last of them.
     private readonly Lock _lock = new();
     private readonly OrtSession _session;
+
+    // Inputs, then outputs, as the host sees them.
+    private readonly TensorSpec[] _host;
     private int _users = 1;
     private volatile bool _isDisposed;
 
-    private OnnxNetwork(OrtSession session) => _session = session;
+    private OnnxNetwork(OrtSession session, TensorSpec[] host) => (_session, _host) = (session, host);
 
     public bool IsDisposed => _isDisposed;
 
@@ -40,9 +44,10 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
 
         try
         {
-            Compare(descriptor.Inputs, session.Inputs, "input");
-            Compare(descriptor.Outputs, session.Outputs, "output");
-            return new OnnxNetwork(session);
+            TensorSpec[] host = [.. IoDescriptor.FromNetwork(descriptor).SelectedSet.Bindings.Select(b => b.ToTensorSpec())];
+            Compare(descriptor.Inputs, host.AsSpan(0, descriptor.Inputs.Count), session.Inputs, "input");
+            Compare(descriptor.Outputs, host.AsSpan(descriptor.Inputs.Count), session.Outputs, "output");
+            return new OnnxNetwork(session, host);
         }
         catch
         {
@@ -62,10 +67,10 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
         for (int i = 0; i < all.Length; i++)
         {
             bool isInput = i < _session.Inputs.Count;
-            if (tensors[i].IsInput != isInput || tensors[i].ByteLength < all[i].ByteLength || tensors[i].Address == 0)
+            if (tensors[i].IsInput != isInput || tensors[i].ByteLength < CustomIoEdge.HostLength(_host[i], all[i]) || tensors[i].Address == 0)
             {
                 throw new ArgumentException(
-                    $"Tensor {i} must be the {(isInput ? "input" : "output")} '{all[i]}' of {all[i].ByteLength} bytes; it is the {(tensors[i].IsInput ? "input" : "output")} '{tensors[i].Spec}' with {tensors[i].ByteLength} bytes.",
+                    $"Tensor {i} must be the {(isInput ? "input" : "output")} '{all[i]}' of {CustomIoEdge.HostLength(_host[i], all[i])} bytes; it is the {(tensors[i].IsInput ? "input" : "output")} '{tensors[i].Spec}' with {tensors[i].ByteLength} bytes.",
                     nameof(tensors));
             }
         }
@@ -78,7 +83,7 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
 
         try
         {
-            return new OnnxExecution(this, _session, tensors);
+            return new OnnxExecution(this, _session, _host, tensors);
         }
         catch
         {
@@ -116,9 +121,16 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
         _session.Dispose();
     }
 
-    private static void Compare(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
+    private static void Compare(List<NetworkBinding> bindings, ReadOnlySpan<TensorSpec> host, IReadOnlyList<OrtTensor> tensors, string what)
     {
-        string declared = string.Join("; ", bindings.Select(b => $"{b.Name} {b.Initial.Type}[{string.Join(", ", b.Initial.Dims)}]"));
+        // A type that the device converts to the model's is as good as that.
+        ElementType?[] types = new ElementType?[bindings.Count];
+        for (int i = 0; i < types.Length; i++)
+        {
+            types[i] = i < tensors.Count && CustomIoEdge.IsNeeded(host[i], tensors[i]) ? OnnxTypes.BufferType(tensors[i].DataType) : bindings[i].Initial.Type;
+        }
+
+        string declared = string.Join("; ", bindings.Zip(types, (b, type) => $"{b.Name} {type}[{string.Join(", ", b.Initial.Dims)}]"));
         string actual = string.Join("; ", tensors.Select(t => $"{t.Name} {OnnxTypes.BufferType(t.DataType)}[{string.Join(", ", t.Shape)}]"));
         if (declared != actual)
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
@@ -124,8 +125,8 @@ public sealed class Session : IDisposable, IAsyncDisposable
     }
 
     /// <summary>Runs the network once.</summary>
-    /// <param name="inputs">Every input by name, with exactly its element type and shape.</param>
-    /// <returns>Every output by name.</returns>
+    /// <param name="inputs">Every input by name, with exactly its shape and element type; or <see cref="ElementType.Float32"/> where that can be converted (<see cref="ElementConversion.IsConvertible"/>).</param>
+    /// <returns>Every output by name, with the element type of its buffer; <see cref="Tensor.ToFloat32"/> gives its numbers.</returns>
     /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
     /// <exception cref="QaicException">The device failed.</exception>
     public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs)
@@ -143,7 +144,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Runs a network of one input and one output without allocating.</summary>
+    /// <summary>Runs a network of one input and one output without allocating. <see cref="float"/> stands for every type that <see cref="ElementConversion"/> converts.</summary>
     /// <param name="input">The input's elements, row-major; exactly as many as its shape has.</param>
     /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
     /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
@@ -157,20 +158,23 @@ public sealed class Session : IDisposable, IAsyncDisposable
         for (; ; )
         {
             using Inference inference = Rent();
-            input.CopyTo(inference.Input<TIn>(0));
+            Fill(inference, input);
             if (inference.TrySubmit())
             {
                 inference.Wait();
-                inference.Output<TOut>(0).CopyTo(output);
+                Drain(inference, output);
                 return;
             }
         }
     }
 
     /// <summary>Runs the network once without holding a thread.</summary>
-    /// <param name="inputs">Every input by name, with exactly its element type and shape. Must not change before the task ends.</param>
+    /// <param name="inputs">
+    /// Every input by name, with exactly its shape and element type; or <see cref="ElementType.Float32"/> where that can be converted (<see cref="ElementConversion.IsConvertible"/>).
+    /// Must not change before the task ends.
+    /// </param>
     /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
-    /// <returns>Every output by name.</returns>
+    /// <returns>Every output by name, with the element type of its buffer; <see cref="Tensor.ToFloat32"/> gives its numbers.</returns>
     /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="QaicException">The device failed.</exception>
@@ -195,7 +199,7 @@ public sealed class Session : IDisposable, IAsyncDisposable
         }
     }
 
-    /// <summary>Runs a network of one input and one output without holding a thread.</summary>
+    /// <summary>Runs a network of one input and one output without holding a thread. <see cref="float"/> stands for every type that <see cref="ElementConversion"/> converts.</summary>
     /// <param name="input">The input's elements, row-major; exactly as many as its shape has. Must not change before the task ends.</param>
     /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
     /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
@@ -215,12 +219,12 @@ public sealed class Session : IDisposable, IAsyncDisposable
             for (; ; )
             {
                 using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                input.Span.CopyTo(inference.Input<TIn>(0));
+                Fill(inference, input.Span);
                 if (inference.TrySubmit())
                 {
                     await inference.WaitAsync().ConfigureAwait(false);
                     cancellationToken.ThrowIfCancellationRequested();
-                    inference.Output<TOut>(0).CopyTo(output.Span);
+                    Drain(inference, output.Span);
                     return;
                 }
             }
@@ -432,9 +436,11 @@ public sealed class Session : IDisposable, IAsyncDisposable
                 throw new ArgumentException($"Input '{spec.Name}' is missing. The network needs: {string.Join("; ", Inputs)}. Given: {(inputs.Count == 0 ? "nothing" : string.Join(", ", inputs.Keys))}.", nameof(inputs));
             }
 
-            if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType() || !tensor.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()))
+            bool isConverted = spec.ElementType != ElementType.Float32 && ElementConversion.IsConvertible(spec);
+            bool isTaken = tensor is not null && (tensor.ElementType.ClrType() == spec.ElementType.ClrType() || (isConverted && tensor.ElementType == ElementType.Float32));
+            if (!isTaken || !tensor!.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()))
             {
-                throw new ArgumentException($"Input '{spec.Name}' must be {spec.ElementType}[{string.Join(", ", spec.Shape)}], but is {tensor?.ToString() ?? "null"}.", nameof(inputs));
+                throw new ArgumentException($"Input '{spec.Name}' must be {spec.ElementType}{(isConverted ? " or Float32" : "")}[{string.Join(", ", spec.Shape)}], but is {tensor?.ToString() ?? "null"}.", nameof(inputs));
             }
         }
 
@@ -461,9 +467,10 @@ public sealed class Session : IDisposable, IAsyncDisposable
 
     private static void Check<T>(TensorSpec spec, string what, int length, string parameter) where T : unmanaged
     {
-        if (!spec.ElementType.Holds<T>())
+        bool isConverted = spec.ElementType != ElementType.Float32 && ElementConversion.IsConvertible(spec);
+        if (!spec.ElementType.Holds<T>() && !(isConverted && typeof(T) == typeof(float)))
         {
-            throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType} ({spec.ElementType.ClrType().Name}), not {typeof(T).Name}.", parameter);
+            throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType} ({spec.ElementType.ClrType().Name}{(isConverted ? ", or Single with a conversion" : "")}), not {typeof(T).Name}.", parameter);
         }
 
         if (length != spec.ElementCount)
@@ -476,7 +483,40 @@ public sealed class Session : IDisposable, IAsyncDisposable
     {
         for (int i = 0; i < Inputs.Count; i++)
         {
-            inputs[Inputs[i].Name].Bytes.CopyTo(inference.InputBytes(i));
+            Tensor tensor = inputs[Inputs[i].Name];
+            if (tensor.ElementType == ElementType.Float32)
+            {
+                // Straight into the device's buffer, in its precision.
+                ElementConversion.FromSingle(tensor.AsSpan<float>(), Inputs[i], inference.InputBytes(i));
+            }
+            else
+            {
+                tensor.Bytes.CopyTo(inference.InputBytes(i));
+            }
+        }
+    }
+
+    private void Fill<T>(Inference inference, ReadOnlySpan<T> input) where T : unmanaged
+    {
+        if (typeof(T) == typeof(float))
+        {
+            ElementConversion.FromSingle(MemoryMarshal.Cast<T, float>(input), Inputs[0], inference.InputBytes(0));
+        }
+        else
+        {
+            input.CopyTo(inference.Input<T>(0));
+        }
+    }
+
+    private void Drain<T>(Inference inference, Span<T> output) where T : unmanaged
+    {
+        if (typeof(T) == typeof(float))
+        {
+            ElementConversion.ToSingle(inference.OutputBytes(0), Outputs[0], MemoryMarshal.Cast<T, float>(output));
+        }
+        else
+        {
+            inference.Output<T>(0).CopyTo(output);
         }
     }
 
