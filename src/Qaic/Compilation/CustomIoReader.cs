@@ -12,6 +12,8 @@ internal sealed class CustomIoReader
     // Values that are not understood may be nested; an entry is at 2.
     private const int MaxDepth = 16;
 
+    private const char ByteOrderMark = '\ufeff';
+
     private static readonly string[] s_keys = ["IOName", "Precision", "Scale", "Offset"];
 
     private readonly Parser _parser;
@@ -19,7 +21,7 @@ internal sealed class CustomIoReader
 
     private CustomIoReader(string text, string source)
     {
-        _parser = new Parser(new StringReader(text));
+        _parser = new Parser(new StringReader(text.StartsWith(ByteOrderMark) ? text[1..] : text));
         _source = source;
     }
 
