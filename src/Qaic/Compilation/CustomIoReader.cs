@@ -54,7 +54,7 @@ internal sealed class CustomIoReader
     private ImmutableArray<CustomIoEntry> Document()
     {
         Next<StreamStart>("the beginning of the file");
-        if (!_parser.MoveNext() || _parser.Current is not DocumentStart)
+        if (!MoveNext() || _parser.Current is not DocumentStart)
         {
             throw Error(_parser.Current, "The file is empty. Write a sequence of entries, '- IOName: …' and below it '  Precision: …'; [] for none.");
         }
@@ -193,7 +193,20 @@ internal sealed class CustomIoReader
         return Current<T>(what);
     }
 
-    private ParsingEvent Advance() => _parser.MoveNext() ? Checked(_parser.Current!) : throw Error(null, "The file ends too early.");
+    private bool MoveNext()
+    {
+        try
+        {
+            return _parser.MoveNext();
+        }
+        catch (Exception e) when (e is not YamlException)
+        {
+            // YamlDotNet's scanner meets some damaged texts with InvalidOperationException and the like.
+            throw new CompilationException($"{Place(_source, _parser.Current?.End ?? Mark.Empty)}: This is no YAML, from here on at the latest: {e.Message}", e);
+        }
+    }
+
+    private ParsingEvent Advance() => MoveNext() ? Checked(_parser.Current!) : throw Error(null, "The file ends too early.");
 
     private T Current<T>(string what) where T : ParsingEvent => _parser.Current is T found ? found : throw Error(_parser.Current, $"Here must be {what}.");
 

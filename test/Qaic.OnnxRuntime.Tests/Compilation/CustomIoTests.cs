@@ -300,7 +300,7 @@ public sealed class CustomIoTests : IDisposable
                 Graphs.Weights("lowest", [], [type == ElementType.UInt8Q ? 0 : -128]), Graphs.Weights("highest", [], [type == ElementType.UInt8Q ? 255 : 127]),
             ]);
 
-    private static NodeProto Cast(string x, string y, int type) => Graphs.Node("Cast", [x], [y], new AttributeProto { Name = "to", Type = AttributeProto.Types.AttributeType.Int, I = type });
+    private static NodeProto Cast(string x, string y, int type) => Graphs.Node("Cast", [x], [y], SymbolTests.Integer("to", type));
 
     private static TensorProto Code(string name, ElementType type, int value) =>
         new() { Name = name, DataType = OnnxType(type), RawData = ByteString.CopyFrom(unchecked((byte)value)) };
