@@ -50,7 +50,7 @@ public sealed class InputTypeTests
     public void Tensors_of_codes_and_of_short_floats_are_columns_of_Single(ElementType type, float scale, int offset, float expected)
     {
         TensorSpec Tensor(string name) => new(name, type, [4, 3]) { Scale = scale, Offset = offset };
-        using var network = new TestNetwork([Tensor("x")], [Tensor("y")], b => b.Output<byte>(0).Fill(0)) { Record = true };
+        using var network = new TestNetwork([Tensor("x")], [Tensor("y")], b => b.Output<byte>(0).Clear()) { Record = true };
         using var copying = new TestNetwork([Tensor("x")], [Tensor("y")], b => b.Input<byte>(0).CopyTo(b.Output<byte>(0)));
         IDataView data = new TestView(6, TestColumn.Vector("x", new VectorDataViewType(NumberDataViewType.Single, 3), r => new[] { r / 2f, -2.5f, 1000f }));
         using QaicTransformer model = _ml.Transforms.ApplyQaicModel(copying.Options()).Fit(data);
