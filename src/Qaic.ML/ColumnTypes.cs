@@ -1,15 +1,16 @@
 using Microsoft.ML.Data;
+using Qaic.Runtime;
 
 namespace Qaic.ML;
 
 /// <summary>Which ML.NET types stand for a tensor's element type, in one table.</summary>
 internal static class ColumnTypes
 {
-    /// <summary>The item type of a column that holds elements of <paramref name="tensor"/>. ML.NET has no half precision; float16 tensors are columns of <see cref="float"/>.</summary>
+    /// <summary>The item type of a column that holds elements of <paramref name="tensor"/>. Real numbers in any precision are <see cref="float"/>, also codes with scale and offset: ML.NET has no half precision, and its learners take no codes.</summary>
     /// <exception cref="NotSupportedException">No column type carries the tensor's elements.</exception>
     public static PrimitiveDataViewType ItemTypeOf(TensorSpec tensor) => tensor.ElementType switch
     {
-        ElementType.Float32 or ElementType.Float16 => NumberDataViewType.Single,
+        _ when ElementConversion.IsConvertible(tensor) => NumberDataViewType.Single,
         ElementType.UInt8 when tensor.IsBoolean => BooleanDataViewType.Instance,
         ElementType.UInt8 or ElementType.UInt8Q => NumberDataViewType.Byte,
         ElementType.Int8 or ElementType.Int8Q => NumberDataViewType.SByte,
@@ -20,9 +21,11 @@ internal static class ColumnTypes
     };
 
     /// <summary>Whether a column of items of <paramref name="item"/> can be the input <paramref name="tensor"/>.</summary>
-    /// <remarks>As ApplyOnnxModel compares: by the type behind the values, so that a key over <see cref="byte"/> passes for <see cref="byte"/>. Never a silent conversion of double.</remarks>
+    /// <remarks>Bytes pass for 8-bit codes, which are then taken as they are. As ApplyOnnxModel compares: by the type behind the values, so that a key over <see cref="byte"/> passes for <see cref="byte"/>. Never a silent conversion of double.</remarks>
     public static bool Accepts(TensorSpec tensor, DataViewType item) =>
-        item.RawType == ItemTypeOf(tensor).RawType || (tensor.ElementType == ElementType.UInt8 && item.RawType == typeof(bool));
+        item.RawType == ItemTypeOf(tensor).RawType
+        || (tensor.ElementType is ElementType.Int8Q or ElementType.UInt8Q && item.RawType == tensor.ElementType.ClrType())
+        || (tensor.ElementType == ElementType.UInt8 && item.RawType == typeof(bool));
 
     /// <summary>Items of a column: of the vector, or the scalar itself.</summary>
     public static DataViewType ItemOf(DataViewType type) => type is VectorDataViewType vector ? vector.ItemType : type;

@@ -1,8 +1,8 @@
 using System.Numerics;
-using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Qaic.Runtime;
 
 namespace Qaic.ML;
 
@@ -32,7 +32,7 @@ internal abstract class InputColumn
         Type raw = ColumnTypes.ItemOf(binding.Column.Type).RawType;
         return raw switch
         {
-            _ when binding.Tensor.ElementType == ElementType.Float16 => new HalfInputColumn(source, binding, nan),
+            _ when raw == typeof(float) && binding.Tensor.ElementType != ElementType.Float32 => new ConvertedInputColumn(source, binding, nan),
             _ when raw == typeof(float) => new InputColumn<float>(source, binding, nan),
             _ when raw == typeof(bool) => new InputColumn<bool>(source, binding, nan),
             _ when raw == typeof(byte) => new InputColumn<byte>(source, binding, nan),
@@ -147,24 +147,23 @@ internal class InputColumn<T> : InputColumn where T : unmanaged
     }
 }
 
-/// <summary><see cref="float"/> in ML.NET, float16 on the device.</summary>
-internal sealed class HalfInputColumn(DataViewRow source, InputBinding binding, NaNPolicy nan) : InputColumn<float>(source, binding, nan)
+/// <summary><see cref="float"/> in ML.NET; float16, bfloat16 or 8-bit codes on the device.</summary>
+internal sealed class ConvertedInputColumn(DataViewRow source, InputBinding binding, NaNPolicy nan) : InputColumn<float>(source, binding, nan)
 {
-    public override void Pad(Span<byte> buffer, int row) => MemoryMarshal.Cast<byte, Half>(buffer)[(row * Length)..].Clear();
+    private readonly int _rowBytes = binding.Length * binding.Tensor.ElementType.SizeInBytes();
 
-    protected override void Write(ReadOnlySpan<float> values, Span<byte> buffer, int row) => TensorPrimitives.ConvertToHalf(values, Place(buffer, row));
+    // Made for the first sparse row.
+    private float[]? _dense;
+
+    // With what stands for 0, which for codes is the offset.
+    public override void Pad(Span<byte> buffer, int row) =>
+        buffer[(row * _rowBytes)..].Fill(Binding.Tensor.ElementType is ElementType.Int8Q or ElementType.UInt8Q ? unchecked((byte)Binding.Tensor.Offset) : (byte)0);
+
+    protected override void Write(ReadOnlySpan<float> values, Span<byte> buffer, int row) => ElementConversion.FromSingle(values, Binding.Tensor, buffer.Slice(row * _rowBytes, _rowBytes));
 
     protected override void WriteSparse(in VBuffer<float> values, Span<byte> buffer, int row)
     {
-        Span<Half> place = Place(buffer, row);
-        place.Clear();
-        ReadOnlySpan<float> stored = values.GetValues();
-        ReadOnlySpan<int> indices = values.GetIndices();
-        for (int i = 0; i < indices.Length; i++)
-        {
-            place[indices[i]] = (Half)stored[i];
-        }
+        values.CopyTo(_dense ??= new float[Length]);
+        Write(_dense, buffer, row);
     }
-
-    private Span<Half> Place(Span<byte> buffer, int row) => MemoryMarshal.Cast<byte, Half>(buffer).Slice(row * Length, Length);
 }

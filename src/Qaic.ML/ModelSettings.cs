@@ -21,7 +21,19 @@ internal sealed record ModelSettings(ColumnMap Columns, QaicOptions Options, NaN
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter(), new KeywordConverter() } };
 
     public void Write(Stream stream) =>
-        JsonSerializer.Serialize(stream, this with { Options = Options with { Backend = QaicBackend.Auto, DeviceId = 0, OutputDirectory = null, CacheDirectory = null, CompilerPath = null } }, s_json);
+        JsonSerializer.Serialize(stream, this with { Options = OfAnyMachine(Options) }, s_json);
+
+    // Without what belongs to this machine, and without files that the compiled program has made superfluous.
+    private static QaicOptions OfAnyMachine(QaicOptions options) => options with
+    {
+        Backend = QaicBackend.Auto,
+        DeviceId = 0,
+        OutputDirectory = null,
+        CacheDirectory = null,
+        CompilerPath = null,
+        CustomIoListFile = null,
+        DumpCustomIoConfigTemplateFile = null,
+    };
 
     /// <exception cref="FormatException">The settings are damaged.</exception>
     public static ModelSettings Read(Stream stream)

@@ -1,6 +1,6 @@
-using System.Numerics.Tensors;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Qaic.Runtime;
 
 namespace Qaic.ML;
 
@@ -19,7 +19,7 @@ internal abstract class OutputColumn
         Type raw = ColumnTypes.ItemOf(binding.Type).RawType;
         return raw switch
         {
-            _ when binding.Tensor.ElementType == ElementType.Float16 => new HalfOutputColumn(binding, at, capacity, batches),
+            _ when raw == typeof(float) && binding.Tensor.ElementType != ElementType.Float32 => new ConvertedOutputColumn(binding, at, capacity, batches),
             _ when raw == typeof(float) => new OutputColumn<float>(binding, at, capacity, batches),
             _ when raw == typeof(bool) => new OutputColumn<bool>(binding, at, capacity, batches),
             _ when raw == typeof(byte) => new OutputColumn<byte>(binding, at, capacity, batches),
@@ -77,8 +77,10 @@ internal class OutputColumn<T> : OutputColumn where T : unmanaged
     }
 }
 
-/// <summary>Float16 on the device, <see cref="float"/> in ML.NET.</summary>
-internal sealed class HalfOutputColumn(OutputBinding binding, BatchPosition at, int capacity, int batches) : OutputColumn<float>(binding, at, capacity, batches)
+/// <summary>Float16, bfloat16 or 8-bit codes on the device, <see cref="float"/> in ML.NET.</summary>
+internal sealed class ConvertedOutputColumn(OutputBinding binding, BatchPosition at, int capacity, int batches) : OutputColumn<float>(binding, at, capacity, batches)
 {
-    protected override void Read(Inference slot, Span<float> values) => TensorPrimitives.ConvertToSingle(slot.Output<Half>(Index)[..values.Length], values);
+    private readonly TensorSpec _tensor = binding.Tensor;
+
+    protected override void Read(Inference slot, Span<float> values) => ElementConversion.ToSingle(slot.OutputBytes(Index)[..(values.Length * _tensor.ElementType.SizeInBytes())], _tensor, values);
 }

@@ -20,6 +20,7 @@ namespace Qaic.OnnxRuntime;
 /// <para>Options for which <see cref="OptionInfo.IsSimulated"/> is false do not change the network; they are recorded in the QPC, and one line of the log names them.</para>
 /// <para>With <see cref="QaicOptions.Specializations"/> or <see cref="QaicOptions.NetworkSpecializationConfig"/> one QPC serves several sets of shapes; the buffers have room for the largest.
 /// No input is marked as partial: nothing in a model says so, only the vendor's compiler does.</para>
+/// <para>With <see cref="QaicOptions.CustomIoListFile"/> the buffers have the precisions of that file, and the simulated card converts between them and the model's, as a card does.</para>
 /// </remarks>
 public sealed partial class EmbeddedCompiler : ICompiler
 {
@@ -46,6 +47,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
         options.Validate();
         cancellationToken.ThrowIfCancellationRequested();
 
+        CustomIoFile? customIo = CustomIoOptions.Load(options, logger);
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
         CheckDeclaredTypes(model);
@@ -79,7 +81,8 @@ public sealed partial class EmbeddedCompiler : ICompiler
             model.Outputs[i].SetType(outputs[i].DataType, outputs[i].Shape);
         }
 
-        NetworkDescriptor network = Describe(model, options, inputs, outputs, sets);
+        ImmutableArray<TensorSpec> host = CustomIoOptions.Apply(options, customIo, inputs.Concat(outputs));
+        NetworkDescriptor network = Describe(model, options, inputs, outputs, sets, host);
         byte[] onnx = model.ToBytes();
         byte[] elf = NetworkElf.Write(
         [
@@ -216,8 +219,14 @@ public sealed partial class EmbeddedCompiler : ICompiler
         }
     }
 
+    // host: the tensors, inputs first, with the types of the host's buffers. The engine converts where the model's differ.
     private static NetworkDescriptor Describe(
-        OnnxModel model, QaicOptions options, IReadOnlyList<OrtTensor> inputs, IReadOnlyList<OrtTensor> outputs, IReadOnlyList<IReadOnlyList<OrtTensor>> sets)
+        OnnxModel model,
+        QaicOptions options,
+        IReadOnlyList<OrtTensor> inputs,
+        IReadOnlyList<OrtTensor> outputs,
+        IReadOnlyList<IReadOnlyList<OrtTensor>> sets,
+        ImmutableArray<TensorSpec> host)
     {
         var network = new NetworkDescriptor
         {
@@ -225,15 +234,15 @@ public sealed partial class EmbeddedCompiler : ICompiler
             NumCores = (uint)(options.NumCores ?? 1),
             BatchSize = BatchSize([.. inputs, .. outputs]),
         };
-        Add(network.Inputs, inputs, "inputs");
-        Add(network.Outputs, outputs, "outputs");
+        Add(network.Inputs, inputs, host[..inputs.Count], "inputs");
+        Add(network.Outputs, outputs, host[inputs.Count..], "outputs");
         network.AssignDmaBuffers();
         foreach (IReadOnlyList<OrtTensor> tensors in sets)
         {
             var set = new ShapeSet();
-            foreach (OrtTensor tensor in tensors)
+            foreach ((OrtTensor tensor, TensorSpec seen) in tensors.Zip(host))
             {
-                var shape = new TensorShape { Type = OnnxTypes.BufferType(tensor.DataType)!.Value };
+                var shape = new TensorShape { Type = seen.ElementType };
                 shape.Dims.AddRange(tensor.Shape);
                 set.Shapes.Add(shape);
             }
@@ -243,16 +252,18 @@ public sealed partial class EmbeddedCompiler : ICompiler
 
         return network;
 
-        void Add(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, string what)
+        void Add(List<NetworkBinding> bindings, IReadOnlyList<OrtTensor> tensors, ImmutableArray<TensorSpec> host, string what)
         {
             decimal total = 0;
-            foreach (OrtTensor tensor in tensors)
+            foreach ((OrtTensor tensor, TensorSpec seen) in tensors.Zip(host))
             {
-                ElementType type = OnnxTypes.BufferType(tensor.DataType)!.Value;
+                ElementType type = seen.ElementType;
                 var binding = new NetworkBinding { Name = tensor.Name };
                 foreach (TensorDescriptor side in new[] { binding.Initial, binding.Transformed })
                 {
                     side.Type = type;
+                    side.Scale = seen.Scale;
+                    side.Offset = seen.Offset;
                     side.Dims.AddRange(tensor.Shape);
                 }
 

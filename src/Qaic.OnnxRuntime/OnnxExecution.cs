@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using Qaic.OnnxRuntime.Compilation;
 using Qaic.Simulation;
 
 namespace Qaic.OnnxRuntime;
@@ -18,13 +19,18 @@ internal sealed class OnnxExecution : ISimulatedExecution
 
     // Guards the options against a Terminate that comes while they are released.
     private readonly Lock _lock = new();
+
+    // Tensors whose precision differs between host and model.
+    private readonly List<CustomIoEdge> _inputEdges = [];
+    private readonly List<CustomIoEdge> _outputEdges = [];
+
     private bool _isTerminated;
     private bool _isDisposed;
 
     /// <param name="network">The network.</param>
     /// <param name="session">Its session.</param>
     /// <param name="shaped">The session's inputs, then its outputs, with every dimension known.</param>
-    /// <param name="tensors">Their memory.</param>
+    /// <param name="tensors">The same as the host sees them, and their memory.</param>
     public OnnxExecution(OnnxNetwork network, OrtSession session, ReadOnlySpan<OrtTensor> shaped, ReadOnlySpan<DeviceTensor> tensors)
     {
         (_network, _session) = (network, session.Session);
@@ -35,10 +41,17 @@ internal sealed class OnnxExecution : ISimulatedExecution
             {
                 bool isInput = i < session.Inputs.Count;
                 OrtTensor tensor = shaped[i];
+                nint address = tensors[i].Address;
+                if (CustomIoEdge.IsNeeded(tensors[i].Spec, tensor))
+                {
+                    var edge = new CustomIoEdge(tensors[i].Spec, address, tensor);
+                    (isInput ? _inputEdges : _outputEdges).Add(edge);
+                    address = edge.ModelMemory;
+                }
 
                 // The memory may be larger: a card's buffers count a dimension of 0 as 1.
                 var value = OrtValue.CreateTensorValueWithData(
-                    OrtMemoryInfo.DefaultInstance, (TensorElementType)tensor.DataType, [.. tensor.Shape.Select(d => (long)d)], tensors[i].Address, tensor.ByteLength);
+                    OrtMemoryInfo.DefaultInstance, (TensorElementType)tensor.DataType, [.. tensor.Shape.Select(d => (long)d)], address, tensor.ByteLength);
                 _values.Add(value);
                 if (isInput)
                 {
@@ -51,7 +64,7 @@ internal sealed class OnnxExecution : ISimulatedExecution
                     {
                         if (session.Inputs[input].Name == tensor.Name)
                         {
-                            _copies.Add((tensors[input].Address, tensors[i].Address, tensor.ByteLength));
+                            _copies.Add((tensors[input].Address, tensors[i].Address, CustomIoEdge.HostLength(tensors[i].Spec, tensor)));
                         }
                     }
                 }
@@ -72,7 +85,9 @@ internal sealed class OnnxExecution : ISimulatedExecution
             // ONNX Runtime looks at the flag between nodes only, so a graph without nodes would never see it.
             if (!Volatile.Read(ref _isTerminated))
             {
+                _inputEdges.ForEach(static edge => edge.ToModel());
                 _session.RunWithBinding(_options, _binding);
+                _outputEdges.ForEach(static edge => edge.ToHost());
                 foreach ((nint from, nint to, long length) in _copies)
                 {
                     unsafe
@@ -131,5 +146,7 @@ internal sealed class OnnxExecution : ISimulatedExecution
         _binding.Dispose();
         _values.ForEach(v => v.Dispose());
         _options.Dispose();
+        _inputEdges.ForEach(e => e.Dispose());
+        _outputEdges.ForEach(e => e.Dispose());
     }
 }

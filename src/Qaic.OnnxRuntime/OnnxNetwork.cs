@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
+using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 using Qaic.Qpc;
 using Qaic.Simulation;
@@ -63,10 +64,10 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
         {
             bool isInput = i < _session.Inputs.Count;
             OrtTensor? shaped = all[i].With(tensors[i].Spec.Shape);
-            if (shaped is null || tensors[i].IsInput != isInput || tensors[i].ByteLength < shaped.ByteLength || tensors[i].Address == 0)
+            if (shaped is null || tensors[i].IsInput != isInput || tensors[i].ByteLength < CustomIoEdge.HostLength(tensors[i].Spec, shaped) || tensors[i].Address == 0)
             {
                 throw new ArgumentException(
-                    $"Tensor {i} must be the {(isInput ? "input" : "output")} '{all[i]}'{(shaped is null ? "" : $" of {shaped.ByteLength} bytes")}; it is the {(tensors[i].IsInput ? "input" : "output")} '{tensors[i].Spec}' with {tensors[i].ByteLength} bytes.",
+                    $"Tensor {i} must be the {(isInput ? "input" : "output")} '{all[i]}'{(shaped is null ? "" : $" of {CustomIoEdge.HostLength(tensors[i].Spec, shaped)} bytes")}; it is the {(tensors[i].IsInput ? "input" : "output")} '{tensors[i].Spec}' with {tensors[i].ByteLength} bytes.",
                     nameof(tensors));
             }
 
@@ -123,6 +124,7 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
     private static void Compare(NetworkDescriptor descriptor, OrtSession session)
     {
         NetworkBinding[] bindings = [.. descriptor.Inputs, .. descriptor.Outputs];
+        TensorSpec[] host = [.. IoDescriptor.FromNetwork(descriptor).SelectedSet.Bindings.Select(b => b.ToTensorSpec())];
         OrtTensor[] tensors = [.. session.Inputs, .. session.Outputs];
         List<int>[][] sets = descriptor.AllowedShapes.Count == 0
             ? [[.. bindings.Select(b => b.Initial.Dims)]]
@@ -140,7 +142,10 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
             for (int i = 0; i < tensors.Length; i++)
             {
                 OrtTensor tensor = descriptor.AllowedShapes.Count == 0 ? tensors[i] : tensors[i].With([.. set[i].Select(d => Math.Max(d, 1))]) ?? tensors[i];
-                string declared = $"{bindings[i].Name} {bindings[i].Initial.Type}[{string.Join(", ", set[i])}]";
+
+                // A type that the device converts to the model's is as good as that.
+                ElementType? type = CustomIoEdge.IsNeeded(host[i], tensor) ? OnnxTypes.BufferType(tensor.DataType) : bindings[i].Initial.Type;
+                string declared = $"{bindings[i].Name} {type}[{string.Join(", ", set[i])}]";
                 string actual = $"{tensor.Name} {OnnxTypes.BufferType(tensor.DataType)}[{string.Join(", ", tensor.Shape)}]";
                 if (declared != actual)
                 {

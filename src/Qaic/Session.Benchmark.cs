@@ -34,9 +34,9 @@ public sealed partial class Session
             throw new ArgumentOutOfRangeException(nameof(infTime), infTime, "The time to run for (inf_time) must be more than 0.");
         }
 
-        if (inputs is not null)
+        if (inputs is not null && Check(inputs) is { } rows)
         {
-            Check(inputs);
+            throw new ArgumentException($"A benchmark repeats one inference, which has {BatchSize} rows; the inputs have {rows}.", nameof(inputs));
         }
 
         inputs ??= RandomInputs();
@@ -67,11 +67,12 @@ public sealed partial class Session
         }
     }
 
-    /// <summary>Random inputs: in [0, 1) for floating types, 0 or 1 for integers. The same for every call.</summary>
+    /// <summary>Random inputs: in [0, 1) for floating types, 0 or 1 for integers. The same for every call, in the largest shapes that occur together.</summary>
     private Dictionary<string, Tensor> RandomInputs()
     {
         var random = new Random(100);
-        return Inputs.ToDictionary(input => input.Name, input =>
+        IReadOnlyList<TensorSpec> inputs = _shapes.Initial == ShapeSelection.None ? AllowedShapes[0].Inputs : Inputs;
+        return inputs.ToDictionary(input => input.Name, input =>
         {
             Tensor tensor = Tensor.Zeros(input);
             switch (input.ElementType)

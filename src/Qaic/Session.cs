@@ -27,6 +27,9 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     private readonly (long Length, DateTime Written) _qpcStamp;
     private readonly string _networkName;
     private readonly ShapeSelection _shapes;
+
+    // Whether the rows of all tensors belong together, so that any number of them can be split into inferences.
+    private readonly bool _isBatched;
     private volatile SlotPool? _pool;
     private volatile QaicOptions _options;
     private volatile bool _disposed;
@@ -106,6 +109,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         }
 
         BatchSize = LeadingDimension([.. Inputs, .. Outputs]);
+        _isBatched = _shapes.IsFixed && Inputs.Count > 0 && Inputs.Concat(Outputs).All(t => !t.Shape.IsEmpty && t.Shape[0] == BatchSize && !t.IsPartialAllowed);
         _recorder = new SessionRecorder(Options.EnableMetrics, Options.EnableProfiling);
         _runTags = new TelemetryTags(null, _networkName, Platform.Name);
     }
@@ -164,110 +168,6 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         lock (_lock)
         {
             TakePool()?.Dispose();
-        }
-    }
-
-    /// <summary>Runs the network once.</summary>
-    /// <param name="inputs">Every input by name, with its element type, in one of <see cref="AllowedShapes"/> or exactly its shape. Inputs that allow it may have fewer rows.</param>
-    /// <returns>Every output by name, in the shape that belongs to the inputs'.</returns>
-    /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
-    /// <exception cref="QaicException">The device failed.</exception>
-    public IReadOnlyDictionary<string, Tensor> Run(IReadOnlyDictionary<string, Tensor> inputs)
-    {
-        Check(inputs);
-        for (; ; )
-        {
-            using Inference inference = Rent();
-            Fill(inference, inputs);
-            if (inference.TrySubmit())
-            {
-                inference.Wait();
-                return Drain(inference);
-            }
-        }
-    }
-
-    /// <summary>Runs a network of one input and one output without allocating.</summary>
-    /// <param name="input">The input's elements, row-major; as many as its shape has, or as one of <see cref="AllowedShapes"/> has if the lengths of input and output tell which.</param>
-    /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
-    /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
-    /// <exception cref="InvalidOperationException">The network has more than one input or output.</exception>
-    /// <exception cref="QaicException">The device failed.</exception>
-    public void Run<TIn, TOut>(ReadOnlySpan<TIn> input, Span<TOut> output)
-        where TIn : unmanaged
-        where TOut : unmanaged
-    {
-        CheckSingle<TIn, TOut>(input.Length, output.Length);
-        for (; ; )
-        {
-            using Inference inference = Rent();
-            Fill(inference, input, output.Length);
-            if (inference.TrySubmit())
-            {
-                inference.Wait();
-                inference.Output<TOut>(0).CopyTo(output);
-                return;
-            }
-        }
-    }
-
-    /// <summary>Runs the network once without holding a thread.</summary>
-    /// <param name="inputs">Every input by name, with its element type, in one of <see cref="AllowedShapes"/> or exactly its shape. Inputs that allow it may have fewer rows. Must not change before the task ends.</param>
-    /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
-    /// <returns>Every output by name, in the shape that belongs to the inputs'.</returns>
-    /// <exception cref="ArgumentException">An input is missing, unknown, or of another type or shape; the message names it.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    /// <exception cref="QaicException">The device failed.</exception>
-    public Task<IReadOnlyDictionary<string, Tensor>> RunAsync(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken = default)
-    {
-        Check(inputs);
-        return Run(inputs, cancellationToken);
-
-        async Task<IReadOnlyDictionary<string, Tensor>> Run(IReadOnlyDictionary<string, Tensor> inputs, CancellationToken cancellationToken)
-        {
-            for (; ; )
-            {
-                using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                Fill(inference, inputs);
-                if (inference.TrySubmit())
-                {
-                    await inference.WaitAsync().ConfigureAwait(false);
-                    cancellationToken.ThrowIfCancellationRequested();
-                    return Drain(inference);
-                }
-            }
-        }
-    }
-
-    /// <summary>Runs a network of one input and one output without holding a thread.</summary>
-    /// <param name="input">The input's elements, row-major; as many as its shape has, or as one of <see cref="AllowedShapes"/> has if the lengths of input and output tell which. Must not change before the task ends.</param>
-    /// <param name="output">Receives the output's elements; exactly as many as its shape has.</param>
-    /// <param name="cancellationToken">Ends the wait for a free slot. Once submitted, the device is waited for; then the call is cancelled.</param>
-    /// <exception cref="ArgumentException">Another number or type of elements; the message names the tensor.</exception>
-    /// <exception cref="InvalidOperationException">The network has more than one input or output.</exception>
-    /// <exception cref="OperationCanceledException">Cancelled; <paramref name="output"/> is untouched.</exception>
-    /// <exception cref="QaicException">The device failed.</exception>
-    public ValueTask RunAsync<TIn, TOut>(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken = default)
-        where TIn : unmanaged
-        where TOut : unmanaged
-    {
-        CheckSingle<TIn, TOut>(input.Length, output.Length);
-        return Run(input, output, cancellationToken);
-
-        async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken)
-        {
-            for (; ; )
-            {
-                using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
-                Fill(inference, input.Span, output.Length);
-                if (inference.TrySubmit())
-                {
-                    await inference.WaitAsync().ConfigureAwait(false);
-                    cancellationToken.ThrowIfCancellationRequested();
-                    inference.Output<TOut>(0).CopyTo(output.Span);
-                    return;
-                }
-            }
         }
     }
 
@@ -505,150 +405,5 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     {
         int[] leading = [.. tensors.Select(t => t.Shape.IsEmpty ? 1 : t.Shape[0]).Distinct()];
         return leading is [> 0 and int batch] ? batch : 1;
-    }
-
-    private void Check(IReadOnlyDictionary<string, Tensor> inputs)
-    {
-        ArgumentNullException.ThrowIfNull(inputs);
-        foreach (TensorSpec spec in Inputs)
-        {
-            if (!inputs.TryGetValue(spec.Name, out Tensor? tensor))
-            {
-                throw new ArgumentException($"Input '{spec.Name}' is missing. The network needs: {string.Join("; ", Inputs)}. Given: {(inputs.Count == 0 ? "nothing" : string.Join(", ", inputs.Keys))}.", nameof(inputs));
-            }
-
-            if (tensor is null || tensor.ElementType.ClrType() != spec.ElementType.ClrType())
-            {
-                throw new ArgumentException($"Input '{spec.Name}' must be {spec.ElementType}[{string.Join(", ", spec.Shape)}], but is {tensor?.ToString() ?? "null"}.", nameof(inputs));
-            }
-        }
-
-        if (inputs.Count != Inputs.Count)
-        {
-            string unknown = inputs.Keys.First(name => Inputs.All(spec => spec.Name != name));
-            throw new ArgumentException($"The network has no input '{unknown}'. It needs: {string.Join("; ", Inputs)}.", nameof(inputs));
-        }
-
-        _shapes.Find(inputs);
-    }
-
-    private void CheckSingle<TIn, TOut>(int inputLength, int outputLength)
-        where TIn : unmanaged
-        where TOut : unmanaged
-    {
-        if (Inputs.Count != 1 || Outputs.Count != 1)
-        {
-            throw new InvalidOperationException(
-                $"This overload is for networks of one input and one output; this one has {Inputs.Count} ({string.Join("; ", Inputs)}) and {Outputs.Count} ({string.Join("; ", Outputs)}). Use the dictionary overload, or Rent.");
-        }
-
-        CheckType<TIn>(Inputs[0], "Input", "input");
-        CheckType<TOut>(Outputs[0], "Output", "output");
-        ShapesOf(inputLength, outputLength);
-    }
-
-    // The set of shapes that a single input and output of these lengths have, and the rows of a partial input; -1 for a whole one.
-    private (int Set, int Rows) ShapesOf(int inputLength, int outputLength)
-    {
-        if (!_shapes.IsFixed)
-        {
-            return (FindByLength(inputLength, outputLength, "input"), -1);
-        }
-
-        TensorSpec spec = Inputs[0];
-        int rows = -1;
-        if (spec.IsPartialAllowed && !spec.Shape.IsEmpty && inputLength < spec.ElementCount && inputLength % (spec.ElementCount / spec.Shape[0]) == 0)
-        {
-            rows = (int)(inputLength / (spec.ElementCount / spec.Shape[0]));
-        }
-        else
-        {
-            CheckLength(spec, "Input", inputLength, "input");
-        }
-
-        CheckLength(Outputs[0], "Output", outputLength, "output");
-        return (0, rows);
-    }
-
-    private int FindByLength(int inputLength, int outputLength, string parameter)
-    {
-        int set = _shapes.FindByLength(inputLength, outputLength, out int candidates);
-        return set != ShapeSelection.None ? set
-            : candidates > 1
-            ? throw new ArgumentException(
-                $"{candidates} sets of shapes have an input of {inputLength} elements and an output of {outputLength}, so the lengths do not tell which is meant: {_shapes.List()}. Use the dictionary overload, or Rent and SelectShapes.",
-                parameter)
-            : throw new ArgumentException(
-                $"The network takes no input of {inputLength} elements with an output of {outputLength}. Its sets of shapes: "
-                + $"{string.Join("; ", AllowedShapes.Select(s => $"{s.Inputs[0]} ({s.Inputs[0].ElementCount}) to {s.Outputs[0]} ({s.Outputs[0].ElementCount})"))}.",
-                parameter);
-    }
-
-    private static void CheckType<T>(TensorSpec spec, string what, string parameter) where T : unmanaged
-    {
-        if (!spec.ElementType.Holds<T>())
-        {
-            throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType} ({spec.ElementType.ClrType().Name}), not {typeof(T).Name}.", parameter);
-        }
-    }
-
-    private static void CheckLength(TensorSpec spec, string what, int length, string parameter)
-    {
-        if (length != spec.ElementCount)
-        {
-            throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType}[{string.Join(", ", spec.Shape)}] and has {spec.ElementCount} elements, not {length}.", parameter);
-        }
-    }
-
-    // The inputs have been checked.
-    private void Fill(Inference inference, IReadOnlyDictionary<string, Tensor> inputs)
-    {
-        int set = Select(inference, _shapes.Find(inputs));
-        for (int i = 0; i < Inputs.Count; i++)
-        {
-            Tensor tensor = inputs[Inputs[i].Name];
-            Shorten(inference, i, ShapeSelection.RowsOf(tensor, _shapes.Tensor(set, i)));
-            tensor.Bytes.CopyTo(inference.InputBytes(i));
-        }
-    }
-
-    private void Fill<T>(Inference inference, ReadOnlySpan<T> input, int outputLength) where T : unmanaged
-    {
-        (int set, int rows) = ShapesOf(input.Length, outputLength);
-        Select(inference, set);
-        Shorten(inference, 0, rows);
-        input.CopyTo(inference.Input<T>(0));
-    }
-
-    private int Select(Inference inference, int set)
-    {
-        if (!_shapes.IsFixed)
-        {
-            inference.SelectShapes(set);
-        }
-
-        return set;
-    }
-
-    private static void Shorten(Inference inference, int input, int rows)
-    {
-        if (rows >= 0)
-        {
-            inference.SetInputRows(input, rows);
-        }
-    }
-
-    private Dictionary<string, Tensor> Drain(Inference inference)
-    {
-        int set = inference.ShapeSet;
-        var outputs = new Dictionary<string, Tensor>(Outputs.Count);
-        for (int i = 0; i < Outputs.Count; i++)
-        {
-            Tensor tensor = Tensor.Zeros(_shapes.Tensor(set, Inputs.Count + i));
-            inference.OutputBytes(i).CopyTo(tensor.Bytes);
-            outputs.Add(Outputs[i].Name, tensor);
-        }
-
-        return outputs;
     }
 }

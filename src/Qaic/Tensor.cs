@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using Qaic.Runtime;
 
 namespace Qaic;
 
@@ -69,6 +70,27 @@ public sealed class Tensor
     /// <summary>A copy of the elements.</summary>
     /// <exception cref="ArgumentException"><typeparamref name="T"/> is not the .NET type of <see cref="ElementType"/>.</exception>
     public T[] ToArray<T>() where T : unmanaged => AsSpan<T>().ToArray();
+
+    /// <summary>The real numbers that the elements stand for, as a new tensor of <see cref="ElementType.Float32"/>; this tensor itself if it is that already.</summary>
+    /// <param name="spec">The output or input that the tensor belongs to, which knows scale and offset: <c>outputs["y"].ToFloat32(session.Outputs[0])</c>.</param>
+    /// <exception cref="ArgumentException">The type cannot be converted (<see cref="ElementConversion.IsConvertible"/>), or type or shape are not those of <paramref name="spec"/>.</exception>
+    public Tensor ToFloat32(TensorSpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        if (ElementType.ClrType() != spec.ElementType.ClrType() || !Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()))
+        {
+            throw new ArgumentException($"The tensor is {this}, not '{spec}'.", nameof(spec));
+        }
+
+        if (ElementType == ElementType.Float32)
+        {
+            return this;
+        }
+
+        float[] values = new float[Length];
+        ElementConversion.ToSingle(Bytes, spec, values);
+        return new Tensor(values, ElementType.Float32, Shape);
+    }
 
     /// <summary>The elements' bytes, in place, little endian.</summary>
     public Span<byte> Bytes =>

@@ -46,10 +46,45 @@ public sealed class InputTypeTests
     }
 
     [TestMethod]
-    [DataRow(ElementType.Float32), DataRow(ElementType.Float16)]
+    [DataRow(ElementType.UInt8Q, 0.5f, 100, 77.5f), DataRow(ElementType.Int8Q, 0.25f, -28, 38.75f), DataRow(ElementType.BFloat16, 0f, 0, 1000f)]
+    public void Tensors_of_codes_and_of_short_floats_are_columns_of_Single(ElementType type, float scale, int offset, float expected)
+    {
+        TensorSpec Tensor(string name) => new(name, type, [4, 3]) { Scale = scale, Offset = offset };
+        using var network = new TestNetwork([Tensor("x")], [Tensor("y")], b => b.Output<byte>(0).Clear()) { Record = true };
+        using var copying = new TestNetwork([Tensor("x")], [Tensor("y")], b => b.Input<byte>(0).CopyTo(b.Output<byte>(0)));
+        IDataView data = new TestView(6, TestColumn.Vector("x", new VectorDataViewType(NumberDataViewType.Single, 3), r => new[] { r / 2f, -2.5f, 1000f }));
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(copying.Options()).Fit(data);
+        IDataView scored = model.Transform(data);
+        Assert.AreEqual(new VectorDataViewType(NumberDataViewType.Single, 1, 3), scored.Schema["y"].Type);
+        List<float[]> rows = Rows.ReadVectors<float>(scored, "y");
+        for (int r = 0; r < 6; r++)
+        {
+            CollectionAssert.AreEqual(new[] { r / 2f, -2.5f, expected }, rows[r]);
+        }
+
+        // What pads the last batch stands for 0.
+        using QaicTransformer recording = _ml.Transforms.ApplyQaicModel(network.Options()).Fit(data);
+        Rows.ReadVectors<float>(recording.Transform(data), "y");
+        byte zero = unchecked((byte)offset);
+        Assert.IsTrue(network.Recorded.Any(b => b.AsSpan(b.Length / 2).IndexOfAnyExcept(zero) < 0), "padding of the second batch");
+    }
+
+    [TestMethod]
+    public void Bytes_pass_for_codes_as_they_are()
+    {
+        using var network = new TestNetwork(
+            [new("x", ElementType.UInt8Q, [4, 3]) { Scale = 0.5f, Offset = 10 }], [new("y", ElementType.UInt8Q, [4, 3]) { Scale = 0.5f, Offset = 10 }], b => b.Map<byte, byte>(0, 0, v => v));
+        IDataView data = new TestView(3, TestColumn.Vector("x", new VectorDataViewType(NumberDataViewType.Byte, 3), r => new byte[] { 0, 10, (byte)(11 + r) }));
+        using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options()).Fit(data);
+        CollectionAssert.AreEqual(new[] { -5f, 0, 1.5f }, Rows.ReadVectors<float>(model.Transform(data), "y")[2]);
+    }
+
+    [TestMethod]
+    [DataRow(ElementType.Float32), DataRow(ElementType.Float16), DataRow(ElementType.UInt8Q)]
     public void Sparse_vectors_are_filled_with_zeros(ElementType type)
     {
-        using TestNetwork network = Copying(type, false);
+        var x = new TensorSpec("x", type, [4, 3]) { Scale = 1, Offset = 7 };
+        using var network = new TestNetwork([x], [x with { Name = "y" }], b => b.Input<byte>(0).CopyTo(b.Output<byte>(0)));
         IDataView data = new TestView(5, TestColumn.Of("x", new VectorDataViewType(NumberDataViewType.Single, 3), r => new VBuffer<float>(3, 1, [r], [(int)r % 3])));
         using QaicTransformer model = _ml.Transforms.ApplyQaicModel(network.Options(setSize: 1)).Fit(data);
         List<float[]> rows = Rows.ReadVectors<float>(model.Transform(data), "y");

@@ -104,6 +104,8 @@ internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
         foreach (TensorDescriptor side in new[] { binding.Initial, binding.Transformed })
         {
             side.Type = tensor.ElementType;
+            side.Scale = tensor.Scale;
+            side.Offset = tensor.Offset;
             side.Dims.AddRange(tensor.Shape);
         }
 

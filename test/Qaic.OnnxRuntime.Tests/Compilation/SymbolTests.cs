@@ -157,7 +157,7 @@ public sealed class SymbolTests : IDisposable
     private static AttributeProto To(int type) => Integer("to", type);
 
     // Fields i (3) and type (20, INT = 2) are outside the project's subset of the format.
-    private static AttributeProto Integer(string name, int value) => AttributeProto.Parser.ParseFrom([10, (byte)name.Length, .. System.Text.Encoding.ASCII.GetBytes(name), 24, (byte)value, 0xA0, 1, 2]);
+    internal static AttributeProto Integer(string name, int value) => AttributeProto.Parser.ParseFrom([10, (byte)name.Length, .. System.Text.Encoding.ASCII.GetBytes(name), 24, (byte)value, 0xA0, 1, 2]);
 
     private static QaicOptions Define(params (string Symbol, int Value)[] symbols) => new() { OnnxDefineSymbol = symbols.ToImmutableDictionary(s => s.Symbol, s => s.Value) };
 
