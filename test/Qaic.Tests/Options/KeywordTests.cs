@@ -104,8 +104,13 @@ public sealed class KeywordTests
     {
         var keywords = new QaicOptions
         {
-            DeviceIds = [1, 2], NumCores = 4, ConvertToFp16 = true, VtcmWorkingSetLimitRatio = 0.5m, QuantizationCalibration = QuantizationCalibration.Sqnr,
-            OnnxDefineSymbol = ImmutableDictionary<string, int>.Empty.Add("n", 1), OutputNodeNames = ["y"],
+            DeviceIds = [1, 2],
+            NumCores = 4,
+            ConvertToFp16 = true,
+            VtcmWorkingSetLimitRatio = 0.5m,
+            QuantizationCalibration = QuantizationCalibration.Sqnr,
+            OnnxDefineSymbol = ImmutableDictionary<string, int>.Empty.Add("n", 1),
+            OutputNodeNames = ["y"],
         }.ToKeywords();
         Assert.AreEqual("aic_num_cores convert_to_fp16 dev_id onnx_define_symbol output_node_names quantization_calibration vtcm_working_set_limit_ratio", string.Join(' ', keywords.Keys));
         CollectionAssert.AreEqual(new object[] { 1, 2 }, (object[])keywords["dev_id"]);
