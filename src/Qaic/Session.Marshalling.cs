@@ -31,7 +31,7 @@ public sealed partial class Session
             throw new ArgumentException($"The network has no input '{unknown}'. It needs: {string.Join("; ", Inputs)}.", nameof(inputs));
         }
 
-        if (_isBatched && RowsOf(inputs) is { } rows)
+        if (_shapes.RowsAreFree && RowsOf(inputs) is { } rows)
         {
             return rows == BatchSize ? null : rows;
         }
@@ -121,7 +121,7 @@ public sealed partial class Session
     {
         if (length != spec.ElementCount)
         {
-            string remedy = _isBatched ? " For another number of rows use the dictionary overload." : "";
+            string remedy = _shapes.RowsAreFree ? " For another number of rows use the dictionary overload." : "";
             throw new ArgumentException($"{what} '{spec.Name}' is {spec.ElementType}[{string.Join(", ", spec.Shape)}] and has {spec.ElementCount} elements, not {length}.{remedy}", parameter);
         }
     }

@@ -27,9 +27,6 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     private readonly (long Length, DateTime Written) _qpcStamp;
     private readonly string _networkName;
     private readonly ShapeSelection _shapes;
-
-    // Whether the rows of all tensors belong together, so that any number of them can be split into inferences.
-    private readonly bool _isBatched;
     private volatile SlotPool? _pool;
     private volatile QaicOptions _options;
     private volatile bool _disposed;
@@ -77,6 +74,11 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         }
 
         _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<Session>();
+        foreach (string warning in Options.GetWarnings())
+        {
+            Log.DoubtfulOption(_logger, warning);
+        }
+
         Platform = platform ?? Platform.Select(Options.Backend, _logger);
         if (Path.GetExtension(modelPath).Equals(".onnx", StringComparison.OrdinalIgnoreCase))
         {
@@ -109,7 +111,6 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         }
 
         BatchSize = LeadingDimension([.. Inputs, .. Outputs]);
-        _isBatched = _shapes.IsFixed && Inputs.Count > 0 && Inputs.Concat(Outputs).All(t => !t.Shape.IsEmpty && t.Shape[0] == BatchSize && !t.IsPartialAllowed);
         _recorder = new SessionRecorder(Options.EnableMetrics, Options.EnableProfiling);
         _runTags = new TelemetryTags(null, _networkName, Platform.Name);
     }

@@ -42,6 +42,9 @@ internal static partial class Log
     [LoggerMessage(EventId = 2010, Level = LogLevel.Warning, Message = "New options could not be put into force, nor the old ones restored; the next run tries again with the old ones")]
     public static partial void NotRestored(ILogger logger, Exception exception);
 
+    [LoggerMessage(EventId = 3003, Level = LogLevel.Warning, Message = "{Warning}")]
+    public static partial void DoubtfulOption(ILogger logger, string warning);
+
     [LoggerMessage(EventId = 3002, Level = LogLevel.Warning, Message = "{Model} {Reason}, so it does not run on {Card} but on {Platform}")]
     public static partial void SimulatedForModel(ILogger logger, string model, string reason, string card, string platform);
 

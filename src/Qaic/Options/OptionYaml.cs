@@ -18,13 +18,19 @@ internal static class OptionYaml
             throw TooLong(source);
         }
 
+        var parser = new Parser(new StringReader(text));
         try
         {
-            return Document(new Parser(new StringReader(text)), source);
+            return Document(parser, source);
         }
         catch (YamlException e)
         {
             throw OptionException.At(Place(e.Start, source), $"This is not YAML: {e.InnerException?.Message ?? e.Message}", inner: e);
+        }
+        catch (Exception e) when (e is InvalidOperationException or IndexOutOfRangeException or ArgumentOutOfRangeException)
+        {
+            // YamlDotNet's scanner meets some damaged texts so.
+            throw OptionException.At(Place(parser.Current?.End ?? Mark.Empty, source), $"This is not YAML, from here on at the latest: {e.Message}", inner: e);
         }
     }
 

@@ -32,6 +32,7 @@ internal sealed class ShapeSelection
         Inputs = largest[..inputs];
         Outputs = largest[inputs..];
         Allowed = [.. sets.Select(set => new AllowedShapeSet(set[..inputs], set[inputs..]))];
+        RowsAreFree = sets.Length == 0 && inputs > 0 && largest.All(t => t.Shape is [var rows, ..] && rows == largest[0].Shape[0] && !t.IsPartialAllowed);
         Initial = sets.Length == 0 ? 0 : Array.FindIndex(sets, set => set.Zip(largest).All(p => p.First.Shape.AsSpan().SequenceEqual(p.Second.Shape.AsSpan())));
     }
 
@@ -55,6 +56,9 @@ internal sealed class ShapeSelection
 
     /// <summary>Whether the network has fixed shapes.</summary>
     public bool IsFixed => Allowed.Count == 0;
+
+    /// <summary>Whether the rows of all tensors belong together, so that any number of them can be split into inferences.</summary>
+    public bool RowsAreFree { get; }
 
     /// <summary>The set that is in force until another is chosen: the one of the largest shapes; <see cref="None"/> if they do not occur together. 0 if the shapes are fixed.</summary>
     public int Initial { get; }
@@ -144,7 +148,7 @@ internal sealed class ShapeSelection
     }
 
     /// <summary>Leading rows of a tensor that is given in part; -1 if it is whole.</summary>
-    public static int RowsOf(Tensor tensor, TensorSpec spec) => tensor.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()) ? -1 : tensor.Length == 0 ? 0 : tensor.Shape[0];
+    public static int RowsOf(Tensor tensor, TensorSpec spec) => tensor.Shape.AsSpan().SequenceEqual(spec.Shape.AsSpan()) ? -1 : tensor.Length == 0 || tensor.Shape.IsEmpty ? 0 : tensor.Shape[0];
 
     /// <summary>The sets, for messages.</summary>
     public string List() =>
@@ -160,8 +164,10 @@ internal sealed class ShapeSelection
         if (IsFixed)
         {
             TensorSpec wrong = Inputs.First(i => RowsOf(inputs[i.Name], i) >= 0 && !IsPartOf(inputs[i.Name], i));
+            string converted = wrong.ElementType != ElementType.Float32 && ElementConversion.IsConvertible(wrong) ? " or Float32" : "";
             string partial = wrong.IsPartialAllowed ? " or have fewer rows" : "";
-            return new ArgumentException($"Input '{wrong.Name}' must be {wrong.ElementType}[{string.Join(", ", wrong.Shape)}]{partial}, but is {inputs[wrong.Name]}.", nameof(inputs));
+            string rows = RowsAreFree ? " Another number of rows is taken if it is the same for all inputs." : "";
+            return new ArgumentException($"Input '{wrong.Name}' must be {wrong.ElementType}{converted}[{string.Join(", ", wrong.Shape)}]{partial}, but is {inputs[wrong.Name]}.{rows}", nameof(inputs));
         }
 
         string given = string.Join(", ", Inputs.Select(i => $"{i.Name}[{string.Join(", ", inputs[i.Name].Shape)}]"));

@@ -132,7 +132,6 @@ public sealed class DynamicShapeTests : IDisposable
         Refused(new() { Specializations = [Entry(("batch", 1), ("seq", 8)), Entry(("batch", 1), ("seq", 9))], OnnxDefineSymbol = Entry(("seq", 8)) }, "Specialization 1", "'seq' is 9 here and 8 in OnnxDefineSymbol");
         Refused(new() { Specializations = [Entry(("batch", 1), ("sek", 8))] }, "no symbol 'sek'", "'batch', 'seq'", "Did you mean 'seq'?");
         Refused(new() { Specializations = [Entry(("batch", 1), ("seq", 8)), Entry(("batch", 1), ("seq", 8))] }, "entry 1", "the same as entry 0");
-        Refused(For((1, 8)) with { NetworkSpecializationConfig = "x.json" }, "Both");
         Refused(new() { Specializations = [Entry(("batch", 1), ("seq", int.MaxValue))] }, "4 GiB");
     }
 
