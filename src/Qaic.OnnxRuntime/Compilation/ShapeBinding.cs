@@ -1,5 +1,6 @@
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Onnx;
+using Qaic.Options;
 
 namespace Qaic.OnnxRuntime.Compilation;
 
@@ -121,7 +122,7 @@ internal sealed class ShapeBinding
             }
 
             string list = known.Length == 0 ? "It has none: all its dimensions are fixed or unnamed." : $"It has: {string.Join(", ", known.Select(k => $"'{k}'"))}.";
-            string hint = known.MinBy(k => Distance(k, symbol)) is { } nearest && Distance(nearest, symbol) <= Math.Max(2, symbol.Length / 3) ? $" Did you mean '{nearest}'?" : "";
+            string hint = Spelling.Nearest(symbol, known) is { } nearest ? $" Did you mean '{nearest}'?" : "";
             throw new CompilationException($"OnnxDefineSymbol (onnx_define_symbol) defines '{symbol}', but '{model.Source}' has no such symbol. {list}{hint}");
         }
     }
@@ -173,24 +174,4 @@ internal sealed class ShapeBinding
 
     private static string Example(string symbol) =>
         $"OnnxDefineSymbol = ImmutableDictionary<string, int>.Empty.Add(\"{symbol}\", 32) (onnx_define_symbol; qaic-exec: -onnx-define-symbol={symbol},32)";
-
-    // Edits from one word to the other.
-    public static int Distance(string a, string b)
-    {
-        int[] previous = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 0; i < a.Length; i++)
-        {
-            int[] current = new int[b.Length + 1];
-            current[0] = i + 1;
-            for (int j = 0; j < b.Length; j++)
-            {
-                bool isSame = char.ToUpperInvariant(a[i]) == char.ToUpperInvariant(b[j]);
-                current[j + 1] = Math.Min(Math.Min(current[j], previous[j + 1]) + 1, previous[j] + (isSame ? 0 : 1));
-            }
-
-            previous = current;
-        }
-
-        return previous[^1];
-    }
 }

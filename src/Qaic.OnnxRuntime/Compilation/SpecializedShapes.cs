@@ -1,6 +1,7 @@
 using System.Globalization;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Onnx;
+using Qaic.Options;
 
 namespace Qaic.OnnxRuntime.Compilation;
 
@@ -76,7 +77,7 @@ internal sealed record SpecializedShapes(IReadOnlyList<OrtTensor> Inputs, IReadO
         if (entry.Symbols.Keys.FirstOrDefault(s => !known.Contains(s)) is { } unknown)
         {
             string list = known.Length == 0 ? "It has none: all its dimensions are fixed or unnamed." : $"It has: {string.Join(", ", known.Select(k => $"'{k}'"))}.";
-            string hint = known.MinBy(k => ShapeBinding.Distance(k, unknown)) is { } nearest && ShapeBinding.Distance(nearest, unknown) <= Math.Max(2, unknown.Length / 3) ? $" Did you mean '{nearest}'?" : "";
+            string hint = Spelling.Nearest(unknown, known) is { } nearest ? $" Did you mean '{nearest}'?" : "";
             throw new CompilationException($"'{model.Source}' has no symbol '{unknown}'. {list}{hint}");
         }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Qaic.Options;
 
 namespace Qaic.Compilation;
 
@@ -112,7 +113,7 @@ public sealed class CustomIoFile
         {
             if (!names.Contains(entry.IoName))
             {
-                string hint = CustomIoReader.Nearest(entry.IoName, names) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+                string hint = Spelling.Nearest(entry.IoName, names) is { } nearest ? $" Did you mean '{nearest}'?" : "";
                 throw Error(entry, $"The model has no input or output '{entry.IoName}'.{hint} It has: {string.Join("; ", all.Select(t => t.ToString()))}.");
             }
         }

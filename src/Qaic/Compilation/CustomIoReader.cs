@@ -1,3 +1,4 @@
+using Qaic.Options;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
@@ -37,10 +38,6 @@ internal sealed class CustomIoReader
             throw new CompilationException($"{Place(source, e.Start)}: This is no YAML: {e.Message}", e);
         }
     }
-
-    /// <summary>The candidate that is most like a word; null if none is.</summary>
-    public static string? Nearest(string word, IEnumerable<string> candidates) =>
-        candidates.Select(c => (Name: c, Distance: Distance(c, word))).Where(c => c.Distance <= Math.Max(2, word.Length / 3)).OrderBy(c => c.Distance).Select(c => c.Name).FirstOrDefault();
 
     /// <summary>A name as YAML on one line: without quotes wherever that reads back as the same text.</summary>
     public static string Plain(string text)
@@ -99,7 +96,7 @@ internal sealed class CustomIoReader
                     Scalar kind = Next<Scalar>("a precision");
                     if (!CustomIoEntry.IsPrecision(kind.Value, out precision))
                     {
-                        string hint = Nearest(kind.Value, CustomIoEntry.KnownPrecisions) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+                        string hint = Spelling.Nearest(kind.Value, CustomIoEntry.KnownPrecisions) is { } nearest ? $" Did you mean '{nearest}'?" : "";
                         throw Error(kind, $"'{kind.Value}' is no precision.{hint} Known are {string.Join(", ", CustomIoEntry.KnownPrecisions)}.");
                     }
 
@@ -122,7 +119,7 @@ internal sealed class CustomIoReader
         if (name is null || precision is null)
         {
             string missing = name is null ? "IOName" : "Precision";
-            string hint = Nearest(missing, others.Select(o => o.Key)) is { } nearest ? $" Is '{nearest}' meant to be it?" : "";
+            string hint = Spelling.Nearest(missing, others.Select(o => o.Key)) is { } nearest ? $" Is '{nearest}' meant to be it?" : "";
             throw Error(line, column, $"The entry{(name is null ? "" : $" of '{name}'")} has no {missing}.{hint} Each entry needs IOName and Precision.");
         }
 
@@ -223,24 +220,4 @@ internal sealed class CustomIoReader
     private CompilationException Error(int line, int column, string message) => new($"{_source}({line},{column}): {message}");
 
     private static string Place(string source, Mark mark) => $"{source}({mark.Line},{mark.Column})";
-
-    // Edits from one word to the other, upper and lower case being the same.
-    private static int Distance(string a, string b)
-    {
-        int[] previous = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 0; i < a.Length; i++)
-        {
-            int[] current = new int[b.Length + 1];
-            current[0] = i + 1;
-            for (int j = 0; j < b.Length; j++)
-            {
-                bool isSame = char.ToUpperInvariant(a[i]) == char.ToUpperInvariant(b[j]);
-                current[j + 1] = Math.Min(Math.Min(current[j], previous[j + 1]) + 1, previous[j] + (isSame ? 0 : 1));
-            }
-
-            previous = current;
-        }
-
-        return previous[^1];
-    }
 }

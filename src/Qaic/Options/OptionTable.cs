@@ -25,11 +25,7 @@ public static class OptionTable
     public static string? Nearest(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        string typed = Normalize(name).ToLowerInvariant();
-        if (typed.Length is 0 or > 100)
-        {
-            return null;
-        }
+        string typed = Normalize(name);
 
         // Names of properties lead to keywords too.
         if (All.FirstOrDefault(o => o.Property.Equals(typed.Replace("_", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase)) is { } property)
@@ -37,8 +33,8 @@ public static class OptionTable
             return property.Keyword;
         }
 
-        (string candidate, int distance) = s_byName.Keys.Select(k => (k, Distance(typed, k.ToLowerInvariant()))).MinBy(p => p.Item2);
-        return distance <= Math.Max(2, typed.Length / 4) ? (name.Contains('-') ? candidate.Replace('_', '-') : candidate) : null;
+        string? nearest = Spelling.Nearest(typed, s_byName.Keys);
+        return name.Contains('-') ? nearest?.Replace('_', '-') : nearest;
     }
 
     /// <summary>The compile-stage options that are set, as arguments for the vendor's compiler, in the order of the table; the raw ones last.</summary>
@@ -127,27 +123,5 @@ public static class OptionTable
         }
 
         return [.. rows];
-    }
-
-    // Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
-    private static int Distance(string a, string b)
-    {
-        var rows = new int[a.Length + 1, b.Length + 1];
-        for (int i = 0; i <= a.Length; i++)
-        {
-            for (int j = 0; j <= b.Length; j++)
-            {
-                if (i == 0 || j == 0)
-                {
-                    rows[i, j] = i + j;
-                    continue;
-                }
-
-                int best = Math.Min(Math.Min(rows[i - 1, j], rows[i, j - 1]) + 1, rows[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
-                rows[i, j] = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] ? Math.Min(best, rows[i - 2, j - 2] + 1) : best;
-            }
-        }
-
-        return rows[a.Length, b.Length];
     }
 }
