@@ -17,7 +17,7 @@ internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
     public TestNetwork(TensorSpec[] inputs, TensorSpec[] outputs, Action<TestBuffers> compute)
     {
         (_inputs, _outputs, Compute) = (inputs, outputs, compute);
-        Platform = Qaic.Platform.Simulated(new() { Engine = this });
+        Platform = Qaic.Platform.Simulated(new() { Engine = this, Cards = [new(), new()] });
         QpcPath = Write(_directory.FullName);
     }
 
