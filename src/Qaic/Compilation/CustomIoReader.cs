@@ -1,7 +1,7 @@
-using Qaic.Options;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
+using Qaic.Options;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 
