@@ -33,6 +33,9 @@ public abstract class Platform
     /// <summary>The library's functions.</summary>
     internal abstract QaicApi Api { get; }
 
+    /// <summary>Clock of pauses between attempts to bring a device back.</summary>
+    internal virtual TimeProvider Clock => TimeProvider.System;
+
     /// <summary>Added to a device id to make the library's QID. 0 for the real library; a simulated machine has a range of its own, so that several live in one process.</summary>
     internal virtual int FirstQid => 0;
 

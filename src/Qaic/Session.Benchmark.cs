@@ -55,8 +55,10 @@ public sealed partial class Session
                 Fill(slot, inputs);
             }
 
+            int set = slots[0].ShapeSet;
             (long completed, TimeSpan elapsed) = new BenchmarkRunner(slots, count, infTime, cancellationToken).Run();
-            return new BenchmarkResult(completed, completed / elapsed.TotalSeconds, elapsed, BatchSize);
+            int batchSize = LeadingDimension([.. Enumerable.Range(0, Inputs.Count + Outputs.Count).Select(i => _shapes.Tensor(set, i))]);
+            return new BenchmarkResult(completed, completed / elapsed.TotalSeconds, elapsed, batchSize);
         }
         finally
         {

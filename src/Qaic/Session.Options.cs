@@ -25,7 +25,7 @@ public sealed partial class Session
 
     /// <summary>Changes options of a live session: waits for what is in flight, gives the device back, and activates anew. Callers meanwhile wait, and none is lost.</summary>
     /// <remarks>
-    /// <para>Does nothing when nothing changes. A session that has not been set up only takes note. When the device cannot be activated with the new options, the old ones are in
+    /// <para>Does nothing when nothing changes. A session that has not been set up takes note, of devices that are there. When the device cannot be activated with the new options, the old ones are in
     /// force again, and so is the network.</para>
     /// <para>Slots that are rented but not submitted lose their device: <see cref="Inference.TrySubmit"/> says so.</para>
     /// </remarks>
@@ -36,13 +36,14 @@ public sealed partial class Session
     public void UpdateBackendOptions(Func<QaicOptions, QaicOptions> update)
     {
         ArgumentNullException.ThrowIfNull(update);
-        lock (_lock)
+        for (; ; )
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            // Outside the lock: it is the caller's code.
             QaicOptions old = _options;
             QaicOptions changed = update(old) ?? throw new ArgumentException("The update returned no options.", nameof(update));
             if (changed == old)
             {
+                ObjectDisposedException.ThrowIf(_disposed, this);
                 return;
             }
 
@@ -53,24 +54,71 @@ public sealed partial class Session
             }
 
             changed.Validate();
+            if (TryUpdate(old, changed))
+            {
+                return;
+            }
+        }
+    }
+
+    // False if somebody else has changed the options meanwhile.
+    private bool TryUpdate(QaicOptions old, QaicOptions changed)
+    {
+        bool sameDevices = changed.DeviceIds.SequenceEqual(old.DeviceIds);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_options != old)
+            {
+                return false;
+            }
+
             SlotPool? pool = TakePool();
             if (pool is null)
             {
+                if (!sameDevices)
+                {
+                    ThrowIfMissing(changed.DeviceIds);
+                }
+
                 _options = changed;
-                return;
+                return true;
             }
 
             // First the old: the new activations may need its cores.
             pool.Dispose();
             try
             {
-                _pool = Activate(changed, mayLack: false);
+                _pool = Activate(changed, mayLack: sameDevices);
                 _options = changed;
+                return true;
             }
             catch
             {
                 Restore(old);
                 throw;
+            }
+        }
+    }
+
+    private void ThrowIfMissing(IReadOnlyList<int> devices)
+    {
+        IReadOnlyList<QaicDevice> known;
+        try
+        {
+            known = Platform.GetDevices();
+        }
+        catch (QaicException)
+        {
+            // The library cannot tell; activation will.
+            return;
+        }
+
+        foreach (int device in devices)
+        {
+            if (known.All(d => d.Id != device))
+            {
+                throw new QaicException(QaicError.DeviceNotFound, $"There is no device {device} (DeviceIds, dev_id).{KnownDevices()}");
             }
         }
     }
@@ -106,7 +154,7 @@ public sealed partial class Session
         {
             _pool = Activate(old, mayLack: true);
         }
-        catch (QaicException e)
+        catch (Exception e)
         {
             // The next run tries again. The caller gets the reason of the update's failure.
             Log.NotRestored(_logger, e);

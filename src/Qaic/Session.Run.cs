@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Qaic.Diagnostics;
 
 namespace Qaic;
@@ -27,9 +28,9 @@ public sealed partial class Session
                 return RunRows(inputs, rows);
             }
 
-            for (; ; )
+            for (long requested = Now(); ;)
             {
-                using Inference inference = Rent();
+                using Inference inference = Rent(requested, CancellationToken.None);
                 Fill(inference, inputs);
                 if (inference.TrySubmit())
                 {
@@ -58,9 +59,9 @@ public sealed partial class Session
         try
         {
             CheckSingle<TIn, TOut>(input.Length, output.Length);
-            for (; ; )
+            for (long requested = Now(); ;)
             {
-                using Inference inference = Rent();
+                using Inference inference = Rent(requested, CancellationToken.None);
                 Fill(inference, input, output.Length);
                 if (inference.TrySubmit())
                 {
@@ -97,9 +98,9 @@ public sealed partial class Session
                     return await RunRowsAsync(inputs, rows.Value, cancellationToken).ConfigureAwait(false);
                 }
 
-                for (; ; )
+                for (long requested = Now(); ;)
                 {
-                    using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
+                    using Inference inference = await RentAsync(requested, cancellationToken).ConfigureAwait(false);
                     Fill(inference, inputs);
                     if (inference.TrySubmit())
                     {
@@ -131,14 +132,15 @@ public sealed partial class Session
         CheckSingle<TIn, TOut>(input.Length, output.Length);
         return Run(input, output, cancellationToken);
 
+        [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
         async ValueTask Run(ReadOnlyMemory<TIn> input, Memory<TOut> output, CancellationToken cancellationToken)
         {
             using Activity? span = Telemetry.StartRun(_runTags);
             try
             {
-                for (; ; )
+                for (long requested = Now(); ;)
                 {
-                    using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
+                    using Inference inference = await RentAsync(requested, cancellationToken).ConfigureAwait(false);
                     Fill(inference, input.Span, output.Length);
                     if (inference.TrySubmit())
                     {
@@ -238,6 +240,7 @@ public sealed partial class Session
     {
         Dictionary<string, Tensor> outputs = OutputsFor(rows);
         var running = new Queue<Task>();
+        using var giveUp = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         try
         {
             for (int first = 0; first < rows; first += BatchSize)
@@ -259,7 +262,8 @@ public sealed partial class Session
         }
         finally
         {
-            // After a failure: the others read the caller's inputs.
+            // After a failure: the others read the caller's inputs. Those that wait for a slot need not.
+            await giveUp.CancelAsync().ConfigureAwait(false);
             foreach (Task part in running)
             {
                 await part.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -268,14 +272,15 @@ public sealed partial class Session
 
         async Task RunPart(int first, int count)
         {
-            for (; ; )
+            CancellationToken token = giveUp.Token;
+            for (long requested = Now(); ;)
             {
-                using Inference inference = await RentAsync(cancellationToken).ConfigureAwait(false);
+                using Inference inference = await RentAsync(requested, token).ConfigureAwait(false);
                 FillRows(inference, inputs, first, count);
                 if (inference.TrySubmit())
                 {
                     await inference.WaitAsync().ConfigureAwait(false);
-                    cancellationToken.ThrowIfCancellationRequested();
+                    token.ThrowIfCancellationRequested();
                     DrainRows(inference, outputs, first, count);
                     return;
                 }

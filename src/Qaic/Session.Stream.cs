@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 
@@ -10,10 +11,13 @@ public readonly record struct StreamResult(long Index, IReadOnlyDictionary<strin
 
 public sealed partial class Session
 {
+    // How long a stream that ends waits for its source to end as well.
+    private static readonly TimeSpan s_sourcePatience = TimeSpan.FromSeconds(1);
+
     /// <summary>Runs a stream of inputs with as many in flight as the session has slots.</summary>
     /// <remarks>
     /// <para>Reads ahead by <see cref="MaxInFlight"/> at most: a slow reader of the results slows the reading of the inputs. A slow source holds no result back. Leaving the loop early
-    /// waits for what is in flight and ends the source.</para>
+    /// waits for what is in flight and ends the source; one that blocks is left to end by itself.</para>
     /// <para>When an input fails, or the source does, no further ones are read. In order, the results before it are delivered, then the error is thrown. Out of order, everything
     /// that ended well is delivered first. The error says which inputs failed and how many results were delivered, so that nothing is in doubt.</para>
     /// </remarks>
@@ -42,16 +46,13 @@ public sealed partial class Session
     private async IAsyncEnumerable<StreamResult> Stream(
         IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> inputs, bool ordered, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        // In order, a run is in the channel from its start; out of order, from its end. Never more than the window, because whoever reads it releases the window.
-        var runs = Channel.CreateUnbounded<Task<StreamResult>>(new UnboundedChannelOptions { SingleReader = true });
-        using var window = new SemaphoreSlim(MaxInFlight);
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task pump = Task.Run(() => Pump(inputs, runs.Writer, window, ordered, stop.Token, cancellationToken), CancellationToken.None);
+        var pump = new StreamPump(this, ordered, MaxInFlight, cancellationToken);
+        Task source = Task.Run(() => pump.Read(inputs), CancellationToken.None);
         long delivered = 0;
         var failures = new SortedDictionary<long, Exception>();
         try
         {
-            await foreach (Task<StreamResult> run in runs.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            await foreach (Task<StreamResult> run in pump.Runs.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
                 StreamResult result;
                 try
@@ -61,7 +62,9 @@ public sealed partial class Session
                 catch (InputFailedException e)
                 {
                     failures.Add(e.Index, e.InnerException!);
-                    await stop.CancelAsync().ConfigureAwait(false);
+
+                    // What was started ends, and is delivered or named. A source that rests is not waited for.
+                    await pump.Stop().ConfigureAwait(false);
                     continue;
                 }
 
@@ -69,61 +72,118 @@ public sealed partial class Session
                 {
                     yield return result;
                     delivered++;
-                    window.Release();
+                    pump.Delivered();
                 }
             }
 
-            cancellationToken.ThrowIfCancellationRequested();
             if (failures.Count > 0)
             {
                 throw Describe(failures, delivered);
             }
 
-            await pump.ConfigureAwait(false);
+            await source.ConfigureAwait(false);
         }
         finally
         {
-            await stop.CancelAsync().ConfigureAwait(false);
-            await foreach (Task<StreamResult> run in runs.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-            {
-                await ((Task)run).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
+            await pump.Stop().ConfigureAwait(false);
 
-            await pump.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Usually the source ends at once. One that blocks ends when it likes; nobody waits for what it may still say.
+            Task ended = await Task.WhenAny(source, Task.Delay(s_sourcePatience, CancellationToken.None)).ConfigureAwait(false);
+            if (ended != source)
+            {
+                _ = source.ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            }
         }
     }
 
-    // Reads the source and starts the runs, which a stop does not cancel: what ends well is delivered. Ends when the source does, or when nobody wants more; the channel is complete when the last run has ended.
-    private async Task Pump(
-        IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> inputs, ChannelWriter<Task<StreamResult>> runs, SemaphoreSlim window, bool ordered, CancellationToken stop, CancellationToken cancellationToken)
+    /// <summary>Reads a source and starts its runs, no more than the window at a time.</summary>
+    [SuppressMessage("Design", "CA1001", Justification = "A source that blocks may still use them when the stream has long ended; they hold nothing but memory.")]
+    private sealed class StreamPump(Session session, bool ordered, int window, CancellationToken cancellationToken)
     {
-        long index = 0;
-        var pending = new List<Task>();
-        try
+        private readonly Lock _lock = new();
+        private readonly Channel<Task<StreamResult>> _runs = Channel.CreateUnbounded<Task<StreamResult>>(new UnboundedChannelOptions { SingleReader = true });
+        private readonly SemaphoreSlim _window = new(window);
+        private readonly CancellationTokenSource _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        private readonly List<Task> _started = [];
+        private bool _stopped;
+
+        /// <summary>The runs: in order each from its start, else each from its end.</summary>
+        public ChannelReader<Task<StreamResult>> Runs => _runs.Reader;
+
+        /// <summary>A result has been delivered, so another input may be read.</summary>
+        public void Delivered() => _window.Release();
+
+        /// <summary>Starts no more runs, and waits for those that were started; <see cref="Runs"/> ends with them.</summary>
+        public async Task Stop()
         {
-            await foreach (IReadOnlyDictionary<string, Tensor> input in inputs.WithCancellation(stop).ConfigureAwait(false))
+            Task[] started;
+            lock (_lock)
             {
-                await window.WaitAsync(stop).ConfigureAwait(false);
-                Task<StreamResult> run = RunOne(index++, input, cancellationToken);
+                _stopped = true;
+                started = [.. _started];
+            }
+
+            await _stop.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll(started).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _runs.Writer.TryComplete();
+        }
+
+        /// <summary>Reads the source to its end, or until the stream is stopped.</summary>
+        public async Task Read(IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> inputs)
+        {
+            long index = 0;
+            try
+            {
+                await foreach (IReadOnlyDictionary<string, Tensor> input in inputs.WithCancellation(_stop.Token).ConfigureAwait(false))
+                {
+                    await _window.WaitAsync(_stop.Token).ConfigureAwait(false);
+                    if (!TryStart(index++, input))
+                    {
+                        return;
+                    }
+                }
+            }
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+            {
+                // Whoever stopped it knows why.
+            }
+            finally
+            {
+                Task[] started;
+                lock (_lock)
+                {
+                    started = [.. _started];
+                }
+
+                await Task.WhenAll(started).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                _runs.Writer.TryComplete();
+            }
+        }
+
+        // Under the lock, so that no run starts that a stop does not know of.
+        private bool TryStart(long index, IReadOnlyDictionary<string, Tensor> input)
+        {
+            lock (_lock)
+            {
+                if (_stopped)
+                {
+                    return false;
+                }
+
+                _started.RemoveAll(static task => task.IsCompleted);
+                Task<StreamResult> run = session.RunOne(index, input, cancellationToken);
                 if (ordered)
                 {
-                    await runs.WriteAsync(run, CancellationToken.None).ConfigureAwait(false);
+                    _started.Add(run);
+                    _runs.Writer.TryWrite(run);
                 }
                 else
                 {
-                    pending.RemoveAll(static task => task.IsCompleted);
-                    pending.Add(run.ContinueWith(runs.TryWrite, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default));
+                    _started.Add(run.ContinueWith(done => _runs.Writer.TryWrite(done), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default));
                 }
+
+                return true;
             }
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            // Whoever stopped it knows why.
-        }
-        finally
-        {
-            await Task.WhenAll(pending).ConfigureAwait(false);
-            runs.Complete();
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
@@ -15,8 +16,7 @@ namespace Qaic;
 /// Owns the device resources it activates; dispose it to give the cores back.</para>
 /// <para>On one device: when an inference fails, its caller gets a <see cref="QaicException"/>, and so may the callers of others in flight; the next call loads the network again.</para>
 /// <para>On several: each inference goes to the device with the most free slots. When a device fails, what it had in flight runs again on another, once; its callers get their
-/// results, or one error that says where it failed. The device is loaded again in the background; if that fails it stays away until <see cref="Reset"/>. When all are lost,
-/// callers get an error that names each.</para>
+/// results, or one error that says where it failed. The device is loaded again in the background, until it is back. When all are lost, callers get an error that names each.</para>
 /// </remarks>
 public sealed partial class Session : IDisposable, IAsyncDisposable
 {
@@ -27,6 +27,8 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     private readonly (long Length, DateTime Written) _qpcStamp;
     private readonly string _networkName;
     private readonly ShapeSelection _shapes;
+    private readonly Lock _prepareLock = new();
+    private Task<SlotPool>? _preparing;
     private volatile SlotPool? _pool;
     private volatile QaicOptions _options;
     private volatile bool _disposed;
@@ -73,7 +75,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             throw new ArgumentException($"Option OutputDirectory (output_dir) must name a directory, but '{directory}' is {(directory.Length == 0 ? "empty" : "a file")}.", nameof(options));
         }
 
-        _logger = (loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<Session>();
+        _logger = new SafeLogger((loggerFactory ?? NullLoggerFactory.Instance).CreateLogger<Session>());
         foreach (string warning in Options.GetWarnings())
         {
             Log.DoubtfulOption(_logger, warning);
@@ -178,54 +180,21 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="QaicException">The network could not be activated.</exception>
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
-    public Inference Rent(CancellationToken cancellationToken = default)
-    {
-        for (; ; )
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (!Ready().Rent(out Inference inference, out SlotRequest? request))
-            {
-                continue;
-            }
+    public Inference Rent(CancellationToken cancellationToken = default) => Rent(Now(), cancellationToken);
 
-            inference = request is null ? inference : request.Wait(cancellationToken);
-            if (!inference.IsDefault)
-            {
-                return inference;
-            }
-        }
-    }
-
-    /// <summary>Takes a slot without holding a thread while all are taken; see <see cref="Rent"/>.</summary>
-    /// <remarks>Loading the network, when that has to be done first, is done on the calling thread; call <see cref="Setup"/> ahead where that matters.</remarks>
-    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <summary>Takes a slot without holding a thread, neither while all are taken nor while the network is loaded; see <see cref="Rent(CancellationToken)"/>.</summary>
+    /// <param name="cancellationToken">Ends the wait. A load that has begun goes on, for the next caller.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="QaicException">The network could not be activated.</exception>
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
-    public async ValueTask<Inference> RentAsync(CancellationToken cancellationToken = default)
-    {
-        for (; ; )
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            if (!Ready().Rent(out Inference inference, out SlotRequest? request))
-            {
-                continue;
-            }
-
-            inference = request is null ? inference : await request.WaitAsync(cancellationToken).ConfigureAwait(false);
-            if (!inference.IsDefault)
-            {
-                return inference;
-            }
-        }
-    }
+    public ValueTask<Inference> RentAsync(CancellationToken cancellationToken = default) => RentAsync(Now(), cancellationToken);
 
     /// <summary>Takes a slot if one is free at once.</summary>
     /// <param name="inference">The slot.</param>
     /// <returns>Whether there was one.</returns>
     /// <exception cref="QaicException">The network could not be activated.</exception>
     /// <exception cref="ObjectDisposedException">The session was disposed.</exception>
-    public bool TryRent(out Inference inference) => Ready().TryRent(out inference);
+    public bool TryRent(out Inference inference) => Ready().TryRent(Now(), out inference);
 
     /// <summary>Waits for what is in flight, gives the device's resources back, and lets go of what was compiled: the cache may evict it, or it is deleted if it was not kept.</summary>
     public void Dispose()
@@ -238,19 +207,85 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             }
 
             _disposed = true;
-            TakePool()?.Dispose();
+            try
+            {
+                TakePool()?.Dispose();
+            }
+            finally
+            {
+                _compiled?.Dispose();
+            }
         }
-
-        _compiled?.Dispose();
     }
 
     /// <inheritdoc cref="Dispose"/>
     public ValueTask DisposeAsync() => new(Task.Run(Dispose));
 
+    // requested: when the slot was asked for, also if this is not the first attempt to get one.
+    private Inference Rent(long requested, CancellationToken cancellationToken)
+    {
+        for (; ; )
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            SlotPool pool = cancellationToken.CanBeCanceled && !IsReady ? Prepare().WaitAsync(cancellationToken).GetAwaiter().GetResult() : Ready();
+            if (!pool.Rent(requested, out Inference inference, out SlotRequest? request))
+            {
+                continue;
+            }
+
+            inference = request is null ? inference : request.Wait(cancellationToken);
+            if (!inference.IsDefault)
+            {
+                return inference;
+            }
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<Inference> RentAsync(long requested, CancellationToken cancellationToken)
+    {
+        for (; ; )
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            SlotPool pool = IsReady ? Ready() : await Prepare().WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (!pool.Rent(requested, out Inference inference, out SlotRequest? request))
+            {
+                continue;
+            }
+
+            inference = request is null ? inference : await request.WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (!inference.IsDefault)
+            {
+                return inference;
+            }
+        }
+    }
+
+    private long Now() => _recorder.Profiler is null ? 0 : Stopwatch.GetTimestamp();
+
+    private bool IsReady => _pool is { HasFailed: false };
+
+    // Loading, and waiting for somebody else's Reset or update, on one thread for all who wait for it.
+    private Task<SlotPool> Prepare()
+    {
+        lock (_prepareLock)
+        {
+            if (_preparing is null or { IsCompleted: true })
+            {
+                _preparing = Task.Run(Ready);
+
+                // Everybody may have given up by the time it fails.
+                _preparing.ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            }
+
+            return _preparing;
+        }
+    }
+
     private SlotPool Ready()
     {
         SlotPool? pool = _pool;
-        if (pool is { Failure: null })
+        if (pool is { HasFailed: false })
         {
             return pool;
         }
@@ -258,7 +293,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_pool is { Failure: not null })
+            if (_pool is { HasFailed: true })
             {
                 // Its cores are needed again, so it goes before the new one comes.
                 TakePool()?.Dispose();
@@ -278,8 +313,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
 
     private SlotPool Activate(QaicOptions options, bool mayLack)
     {
-        var pool = new SlotPool(
-            options.DeviceIds, (pool, device) => ActivateOn(pool, options, device), mayLack, isTimed: _recorder.Profiler is not null, _runTags, _logger);
+        var pool = new SlotPool(options.DeviceIds, (pool, device) => ActivateOn(pool, options, device), mayLack, _runTags, Platform.Clock, _logger);
         _wasReady = true;
         return pool;
     }
@@ -297,9 +331,27 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         {
             return ActivateOn(pool, options, device, tags);
         }
+        catch (QaicException e) when (e.Error == QaicError.DeviceNotFound && !Note(span, e))
+        {
+            throw new QaicException(e.Error, $"Device {device} (DeviceIds, dev_id) cannot be used. {e.Message}{KnownDevices()}", e.HResult, e);
+        }
         catch (Exception e) when (Note(span, e))
         {
             throw;
+        }
+    }
+
+    // For messages; a library that cannot list its devices is no reason to fail twice.
+    private string KnownDevices()
+    {
+        try
+        {
+            IReadOnlyList<QaicDevice> devices = Platform.GetDevices();
+            return devices.Count == 0 ? $" {Platform.Name} has no devices." : $" {Platform.Name} has {string.Join("; ", devices)}.";
+        }
+        catch (QaicException)
+        {
+            return "";
         }
     }
 

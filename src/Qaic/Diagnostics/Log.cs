@@ -30,11 +30,11 @@ internal static partial class Log
     [LoggerMessage(EventId = 2006, Level = LogLevel.Warning, Message = "Device {DeviceId}: an inference failed that its owner had given up")]
     public static partial void AbandonedInferenceFailed(ILogger logger, int deviceId, Exception exception);
 
-    [LoggerMessage(EventId = 2007, Level = LogLevel.Warning, Message = "Device {DeviceId} failed; {Count} of its inferences ran again on other devices, and it is being loaded again")]
+    [LoggerMessage(EventId = 2007, Level = LogLevel.Warning, Message = "Device {DeviceId} failed; {Count} of its inferences ended well on other devices")]
     public static partial void DeviceLost(ILogger logger, int deviceId, int count, Exception exception);
 
-    [LoggerMessage(EventId = 2008, Level = LogLevel.Warning, Message = "Device {DeviceId} is not used any more; the others go on. Reset the session to try it again")]
-    public static partial void DeviceStaysAway(ILogger logger, int deviceId, Exception exception);
+    [LoggerMessage(EventId = 2008, Level = LogLevel.Warning, Message = "Device {DeviceId} cannot be used; the others go on, and it is tried again in {Pause}")]
+    public static partial void DeviceStaysAway(ILogger logger, int deviceId, TimeSpan pause, Exception exception);
 
     [LoggerMessage(EventId = 2009, Level = LogLevel.Information, Message = "Device {DeviceId} was loaded again and is in use")]
     public static partial void DeviceIsBack(ILogger logger, int deviceId);

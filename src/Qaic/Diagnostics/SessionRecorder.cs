@@ -5,6 +5,7 @@ namespace Qaic.Diagnostics;
 internal sealed class SessionRecorder
 {
     private long _sequence = -1;
+    private long _completed;
 
     /// <param name="metrics">Whether to keep latencies.</param>
     /// <param name="profile">Whether to keep phases, and latencies too.</param>
@@ -19,6 +20,11 @@ internal sealed class SessionRecorder
 
     /// <summary>Null when no profile is wanted.</summary>
     public InferenceProfiler? Profiler { get; }
+
+    /// <summary>Inferences that have ended well.</summary>
+    public long Completed => Interlocked.Read(ref _completed);
+
+    public void CountCompleted() => Interlocked.Increment(ref _completed);
 
     /// <summary>Number of the next inference that is profiled, from 0.</summary>
     public long NextSequence() => Interlocked.Increment(ref _sequence);

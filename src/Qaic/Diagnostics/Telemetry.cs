@@ -57,10 +57,10 @@ internal static class Telemetry
     /// <param name="tags">Where it ran.</param>
     public static void InferenceCompleted(long ticks, TelemetryTags tags)
     {
-        s_inferenceCount.Add(1, tags.Span);
+        Count(s_inferenceCount, 1, tags.Span);
         if (s_inferenceDuration.Enabled)
         {
-            s_inferenceDuration.Record((double)ticks / Stopwatch.Frequency, tags.Span);
+            Record(s_inferenceDuration, ticks, tags.Span);
         }
     }
 
@@ -69,10 +69,13 @@ internal static class Telemetry
     {
         if (s_inferenceErrors.Enabled)
         {
-            var all = new TagList(tags.Span) { { ErrorTypeTag, ErrorType(failure) } };
-            s_inferenceErrors.Add(1, in all);
+            KeyValuePair<string, object?>[] all = [.. tags.Span, new(ErrorTypeTag, ErrorType(failure))];
+            Count(s_inferenceErrors, 1, all);
         }
     }
+
+    /// <summary>Whether somebody counts the inferences in flight.</summary>
+    public static bool CountsInFlight => s_inFlight.Enabled;
 
     /// <summary>The device has taken an inference.</summary>
     /// <returns>Whether that was counted, for <see cref="InferenceLeft"/>: a listener that comes later must not see inferences leave that it did not see enter.</returns>
@@ -101,24 +104,19 @@ internal static class Telemetry
     {
         if (s_compileDuration.Enabled)
         {
-            var tags = new TagList { { TelemetryTags.Network, network }, { TelemetryTags.Platform, platform } };
-            if (failure is not null)
-            {
-                tags.Add(ErrorTypeTag, ErrorType(failure));
-            }
-
-            s_compileDuration.Record((double)ticks / Stopwatch.Frequency, in tags);
+            KeyValuePair<string, object?>[] tags = [new(TelemetryTags.Network, network), new(TelemetryTags.Platform, platform)];
+            Record(s_compileDuration, ticks, failure is null ? tags : [.. tags, new(ErrorTypeTag, ErrorType(failure))]);
         }
     }
 
     /// <summary>The compile cache had the network.</summary>
-    public static void CacheHit(string network) => s_cacheHits.Add(1, new KeyValuePair<string, object?>(TelemetryTags.Network, network));
+    public static void CacheHit(string network) => Count(s_cacheHits, 1, [new(TelemetryTags.Network, network)]);
 
     /// <summary>The compile cache did not have the network.</summary>
-    public static void CacheMissed(string network) => s_cacheMisses.Add(1, new KeyValuePair<string, object?>(TelemetryTags.Network, network));
+    public static void CacheMissed(string network) => Count(s_cacheMisses, 1, [new(TelemetryTags.Network, network)]);
 
     /// <summary>A device was lost while a network was active on it.</summary>
-    public static void DeviceLost(TelemetryTags tags) => s_deviceLost.Add(1, tags.Span);
+    public static void DeviceLost(TelemetryTags tags) => Count(s_deviceLost, 1, tags.Span);
 
     /// <summary>Begins the span of a compilation; dispose it at the end.</summary>
     /// <param name="network">Name of the network.</param>
@@ -168,7 +166,7 @@ internal static class Telemetry
             return false;
         }
 
-        counter.Add(1, tags.Span);
+        Change(counter, 1, tags);
         return true;
     }
 
@@ -176,7 +174,44 @@ internal static class Telemetry
     {
         if (counted)
         {
-            counter.Add(-1, tags.Span);
+            Change(counter, -1, tags);
+        }
+    }
+
+    // Listeners are somebody else's code: what they throw must not end a thread that nobody watches, or take the place of a device's error.
+    private static void Count(Counter<long> counter, long delta, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        try
+        {
+            counter.Add(delta, tags);
+        }
+        catch (Exception)
+        {
+            // There is nobody to tell.
+        }
+    }
+
+    private static void Change(UpDownCounter<long> counter, long delta, TelemetryTags tags)
+    {
+        try
+        {
+            counter.Add(delta, tags.Span);
+        }
+        catch (Exception)
+        {
+            // There is nobody to tell.
+        }
+    }
+
+    private static void Record(Histogram<double> histogram, long ticks, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    {
+        try
+        {
+            histogram.Record((double)ticks / Stopwatch.Frequency, tags);
+        }
+        catch (Exception)
+        {
+            // There is nobody to tell.
         }
     }
 

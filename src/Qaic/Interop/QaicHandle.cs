@@ -47,6 +47,9 @@ internal sealed unsafe class QaicHandle : SafeHandle
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
+    /// <summary>Whether the library has released the object. If it refused, the device may still write to its memory.</summary>
+    public bool IsReleased { get; private set; }
+
     /// <summary>Keeps the object alive until the returned value is disposed; <see cref="Lease.Raw"/> is the library's pointer.</summary>
     /// <exception cref="ObjectDisposedException">The object was released.</exception>
     public Lease Use()
@@ -66,6 +69,8 @@ internal sealed unsafe class QaicHandle : SafeHandle
         Interlocked.Decrement(ref s_live);
         if (status == QStatus.Success)
         {
+            IsReleased = true;
+
             // Else the device may still write to it, and memory that is never freed is the lesser evil.
             _memory?.DangerousRelease();
         }

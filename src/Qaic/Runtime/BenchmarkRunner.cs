@@ -15,35 +15,38 @@ internal sealed class BenchmarkRunner(IReadOnlyList<Inference> slots, long? infe
 
     /// <summary>Runs each slot once without counting, then counts.</summary>
     /// <returns>Inferences that were completed, and the time from the first submission to the last completion.</returns>
-    /// <exception cref="QaicException">An inference failed.</exception>
+    /// <exception cref="QaicException">An inference failed, or the slots lost their devices.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public (long Completed, TimeSpan Elapsed) Run()
     {
-        Inference[] warm = [.. slots.Where(slot => slot.TrySubmitUnrecorded())];
-        foreach (Inference slot in warm)
+        Inference[] live = [.. slots.Where(slot => slot.TrySubmitUnrecorded())];
+        foreach (Inference slot in live)
         {
             slot.Wait();
         }
 
-        Thread[] threads = [.. warm.GroupBy(s => s.Activation).Select(g => g.ToArray()).Select((g, i) => new Thread(() => Drive(g)) { IsBackground = true, Name = $"qaic benchmark {i}" })];
         using var registration = cancellationToken.Register(() => _failure ??= new OperationCanceledException(cancellationToken));
         long start = Stopwatch.GetTimestamp();
         _lastCompletion = start;
-        _deadline = time is { } limit ? start + (long)(limit.TotalSeconds * Stopwatch.Frequency) : long.MaxValue;
-        foreach (Thread thread in threads)
-        {
-            thread.Start();
-        }
+        double ticks = (time ?? TimeSpan.MaxValue).TotalSeconds * Stopwatch.Frequency;
+        _deadline = ticks < long.MaxValue - start ? start + (long)ticks : long.MaxValue;
 
-        foreach (Thread thread in threads)
+        // A second round if slots lost their device so late that the others had gone: somebody has to run what they were to run.
+        for (long before = -1; _completed > before && _failure is null && IsWanted();)
         {
-            thread.Join();
+            before = _completed;
+            Thread[] threads = [.. live.GroupBy(s => s.Activation).Select(g => g.ToArray()).Select((g, i) => new Thread(() => Drive(g)) { IsBackground = true, Name = $"qaic benchmark {i}" })];
+            Array.ForEach(threads, thread => thread.Start());
+            Array.ForEach(threads, thread => thread.Join());
         }
 
         return _failure is { } failure ? throw Rethrowable(failure)
-            : _completed > 0 ? (_completed, Stopwatch.GetElapsedTime(start, _lastCompletion))
-            : throw new QaicException(QaicError.ProgramNotActive, "The session gave the device's resources back while it was measured (Reset, Dispose or UpdateBackendOptions elsewhere). Measure again.");
+            : inferences is null ? _completed > 0 ? (_completed, Stopwatch.GetElapsedTime(start, _lastCompletion)) : throw Gone()
+            : _completed == inferences ? (_completed, Stopwatch.GetElapsedTime(start, _lastCompletion))
+            : throw Gone();
     }
+
+    private bool IsWanted() => inferences is null ? Stopwatch.GetTimestamp() < _deadline : Volatile.Read(ref _left) > 0;
 
     private void Drive(Inference[] slots)
     {
@@ -81,22 +84,39 @@ internal sealed class BenchmarkRunner(IReadOnlyList<Inference> slots, long? infe
 
         void Submit(Inference slot)
         {
-            if (_failure is not null || Interlocked.Decrement(ref _left) < 0)
+            if (_failure is null && TakeOne())
             {
-                return;
-            }
-
-            if (slot.TrySubmit())
-            {
-                flying.Enqueue(slot);
-            }
-            else
-            {
-                // Its device has failed; another slot takes the inference over.
-                Interlocked.Increment(ref _left);
+                if (slot.TrySubmit())
+                {
+                    flying.Enqueue(slot);
+                }
+                else
+                {
+                    // Its device has failed; another slot takes the inference over.
+                    Interlocked.Increment(ref _left);
+                }
             }
         }
     }
+
+    private bool TakeOne()
+    {
+        for (long left = Volatile.Read(ref _left); left > 0;)
+        {
+            long seen = Interlocked.CompareExchange(ref _left, left - 1, left);
+            if (seen == left)
+            {
+                return true;
+            }
+
+            left = seen;
+        }
+
+        return false;
+    }
+
+    private static QaicException Gone() => new(
+        QaicError.ProgramNotActive, "The session gave the device's resources back while it was measured (Reset, Dispose, UpdateBackendOptions, or the loss of all devices). Measure again.");
 
     private static Exception Rethrowable(Exception failure) => failure switch
     {

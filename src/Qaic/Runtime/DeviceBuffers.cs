@@ -80,6 +80,21 @@ internal sealed unsafe class DeviceBuffers : SafeHandle
         }
     }
 
+    /// <summary>New buffers with the same inputs and shapes, in the place of these, which a device does not let go of.</summary>
+    /// <exception cref="QaicException">The host has not enough memory.</exception>
+    public DeviceBuffers Replace(int inputs)
+    {
+        var copy = new DeviceBuffers(Shapes.Selection);
+        copy.Shapes.CopyFrom(Shapes);
+        for (int i = 0; i < inputs; i++)
+        {
+            Slice(i).CopyTo(copy.Slice(i));
+        }
+
+        Dispose();
+        return copy;
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {

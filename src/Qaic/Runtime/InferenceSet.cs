@@ -9,6 +9,9 @@ namespace Qaic.Runtime;
 /// <remarks>Thread-safe. <see cref="Dispose"/> waits for what the device still owns and tears down in the one order that the library allows.</remarks>
 internal sealed class InferenceSet : IDisposable
 {
+    // How long a visitor waits for room in a device's queue.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+
     private readonly SlotPool _pool;
     private readonly List<InferenceSlot> _slots = [];
     private readonly List<(QaicProgram Program, QaicQueue Queue, CompletionWaiter Waiter)> _activations = [];
@@ -21,6 +24,7 @@ internal sealed class InferenceSet : IDisposable
     private QaicContext? _context;
     private QaicException? _failure;
     private long _completed;
+    private int _visitors;
     private int _retried;
     private int _disposed;
     private int _failureReported;
@@ -78,7 +82,11 @@ internal sealed class InferenceSet : IDisposable
     /// <summary>Inferences that failed here and then ended well elsewhere.</summary>
     public int Retried => Volatile.Read(ref _retried);
 
-    public void CountCompleted() => Interlocked.Increment(ref _completed);
+    public void CountCompleted()
+    {
+        Interlocked.Increment(ref _completed);
+        Recorder.CountCompleted();
+    }
 
     /// <summary>Takes a slot back.</summary>
     public void Return(InferenceSlot slot) => _pool.Return(this, slot);
@@ -92,31 +100,38 @@ internal sealed class InferenceSet : IDisposable
         }
     }
 
+    /// <summary>Whether there are other devices at all.</summary>
+    public bool HasSeveralDevices => _pool.HasSeveralDevices;
+
     /// <summary>Whether another device can take what this one refuses.</summary>
     public bool HasAnother => _pool.HasAnother;
+
+    /// <summary>Whether a failed submission condemns the device: not when it only has no room at the moment.</summary>
+    public static bool Condemns(QaicException failure) => failure.Error is not (QaicError.DeviceBusy or QaicError.OutOfDeviceResources or QaicError.OutOfDeviceMemory);
+
+    /// <summary>The error for the owner of an inference that no device is left for.</summary>
+    public QaicException AllLost(QaicException failure) => new(
+        failure.Error,
+        $"All devices of the session are lost: {_pool.DescribeAway()}. {Recorder.Completed} inferences had completed; this one, on device {DeviceId}, had not. The next call loads the devices that are there.",
+        failure.HResult,
+        failure);
 
     /// <summary>Runs an inference that failed here on another device, once.</summary>
     /// <param name="buffers">The inference's buffers, which this device has let go of; they hold its inputs, and receive its outputs.</param>
     /// <param name="failure">Why it failed here.</param>
-    /// <param name="deviceId">The device on which it has run.</param>
+    /// <param name="place">Where it has run at last.</param>
     /// <returns>Null if it has ended well; else what to tell its owner.</returns>
-    public QaicException? RunElsewhere(DeviceBuffers buffers, QaicException failure, out int deviceId)
+    public QaicException? RunElsewhere(DeviceBuffers buffers, QaicException failure, ref (int DeviceId, int Activation, TelemetryTags Tags) place)
     {
-        deviceId = DeviceId;
-        if (!_pool.IsShared)
-        {
-            return failure;
-        }
-
         if (_pool.Visit(this) is not { } other)
         {
-            return new QaicException(failure.Error, $"{failure.Message} The inference was on device {DeviceId}, and no other device of the session is left to run it again.", failure.HResult, failure);
+            return AllLost(failure);
         }
 
         try
         {
-            other.RunVisitor(buffers);
-            deviceId = other.DeviceId;
+            int activation = other.RunVisitor(buffers);
+            place = (other.DeviceId, activation, other.Tags);
             Interlocked.Increment(ref _retried);
             other.CountCompleted();
             return null;
@@ -124,7 +139,11 @@ internal sealed class InferenceSet : IDisposable
         catch (QaicException e)
         {
             // Not a third time: an inference that has brought down two devices may be what brings them down.
-            other.Fault(e);
+            if (Condemns(e))
+            {
+                other.Fault(e);
+            }
+
             return new QaicException(e.Error, $"The inference failed on device {DeviceId}, and again on device {other.DeviceId}. There: {e.Message} Before: {failure.Message}", e.HResult, e);
         }
         finally
@@ -140,23 +159,19 @@ internal sealed class InferenceSet : IDisposable
     /// <summary>Ends what <see cref="TryBeginVisit"/> began.</summary>
     public void EndVisit() => _visits.Signal();
 
-    /// <summary>Logs the failure, once. Called with no lock held: a logger is somebody else's code.</summary>
+    /// <summary>Logs and counts the failure, once. Called with no lock of ours held, except a session's own: a logger is somebody else's code.</summary>
     public void ReportFailure()
     {
         // Of several devices the pool tells what becomes of them.
-        if (Failure is { } failure && !_pool.IsShared && Interlocked.Exchange(ref _failureReported, 1) == 0)
+        if (Failure is { } failure && !_pool.HasSeveralDevices && Interlocked.Exchange(ref _failureReported, 1) == 0)
         {
-            try
-            {
-                Log.ActivationLost(Logger, DeviceId, failure);
-            }
-            catch (Exception e)
-            {
-                // The failure itself is on its way to its owner, and a broken logger must not take its place.
-                Console.Error.WriteLine($"A logger failed while it received the message that an inference failed on device {DeviceId}: {e}");
-            }
+            Telemetry.DeviceLost(Tags);
+            Log.ActivationLost(Logger, DeviceId, failure);
         }
     }
+
+    /// <summary>Waits for what the device owns, and gives the execution objects back. The network stays, for visitors.</summary>
+    public void Drain() => _slots.ForEach(static slot => slot.Close());
 
     /// <summary>Waits for the device, and gives everything back. The pool leases no slot of it any more.</summary>
     public void Dispose()
@@ -214,24 +229,36 @@ internal sealed class InferenceSet : IDisposable
     // Slots first (they wait for the device and release their execution objects); then, last made first released: waiter, program (deactivate, unload), queue, QPC, context.
     private void TearDown()
     {
-        foreach (InferenceSlot slot in _slots)
-        {
-            slot.Close();
-        }
-
+        Drain();
         while (_owned.TryPop(out IDisposable? owned))
         {
             owned.Dispose();
         }
     }
 
-    // The execution object is made for this one inference: nobody has rented a slot for it here, and nobody has to wait for one.
-    private void RunVisitor(DeviceBuffers buffers)
+    // The execution object is made for this one inference: nobody has rented a slot for it here, and nobody has to wait for one. The visitors take the activations in turn.
+    private int RunVisitor(DeviceBuffers buffers)
     {
-        (QaicProgram program, QaicQueue queue, _) = _activations[0];
+        int activation = (int)((uint)Interlocked.Increment(ref _visitors) % (uint)_activations.Count);
+        (QaicProgram program, QaicQueue queue, _) = _activations[activation];
         using var exec = new QaicExecObj(_context!, program, queue, buffers, Logger);
-        exec.Submit();
+        long start = Stopwatch.GetTimestamp();
+        for (; ; )
+        {
+            try
+            {
+                exec.Submit();
+                break;
+            }
+            catch (QaicException e) when (e.Error == QaicError.DeviceBusy && Stopwatch.GetElapsedTime(start) < s_patience)
+            {
+                // Nothing was submitted, and many have come from the lost device at once.
+                Thread.Sleep(1);
+            }
+        }
+
         exec.Wait();
+        return activation;
     }
 
     private T Own<T>(T resource) where T : IDisposable

@@ -13,7 +13,7 @@ internal sealed class InferenceSlot
     private readonly Lock _lock = new();
     private readonly InferenceSet _set;
     private readonly QaicExecObj _exec;
-    private readonly DeviceBuffers _buffers;
+    private DeviceBuffers _buffers;
     private State _state;
     private QaicException? _failure;
     private bool _closed;
@@ -27,23 +27,28 @@ internal sealed class InferenceSlot
     private AsyncWait _wait = new();
 
     // Where the last inference ended, which after a failure is not where the slot belongs.
-    private int _deviceId;
+    private (int DeviceId, int Activation, TelemetryTags Tags) _place;
 
-    private readonly int _activation;
+    private readonly (int DeviceId, int Activation, TelemetryTags Tags) _home;
     private readonly InferenceProfiler? _profiler;
     private PhaseTimestamps _times;
     private long _sequence;
+
+    // No record counts the inference, or one has it already.
     private bool _isUnrecorded;
     private bool _isCounted;
+
+    // What listeners have to hear of when the lock is free: they are somebody else's code.
+    private Ended _ended;
 
     public InferenceSlot(InferenceSet set, QaicExecObj exec, DeviceBuffers buffers, CompletionWaiter waiter, int activation)
     {
         _set = set;
         _exec = exec;
         _buffers = buffers;
-        _deviceId = set.DeviceId;
+        _home = (set.DeviceId, activation, set.Tags);
+        _place = _home;
         Waiter = waiter;
-        _activation = activation;
         _profiler = set.Recorder.Profiler;
     }
 
@@ -55,6 +60,8 @@ internal sealed class InferenceSlot
         Done,
         Failed,
     }
+
+    private record struct Ended(bool HasLeft, bool IsCounted, long Ticks, QaicException? Failure, TelemetryTags Tags);
 
     /// <summary>Waits for this slot's activation on behalf of asynchronous callers.</summary>
     public CompletionWaiter Waiter { get; }
@@ -78,6 +85,8 @@ internal sealed class InferenceSlot
     /// <summary>Ends a rental; waits first if the device still owns the buffers. Idempotent per version.</summary>
     public void Return(int version)
     {
+        Ended ended;
+        QaicException? abandoned = null;
         lock (_lock)
         {
             if (version != _version || _state == State.Free)
@@ -88,10 +97,7 @@ internal sealed class InferenceSlot
             if (_state == State.Running)
             {
                 Complete();
-                if (_failure is { } failure)
-                {
-                    Log.AbandonedInferenceFailed(_set.Logger, _set.DeviceId, failure);
-                }
+                abandoned = _failure;
             }
 
             if (_isAwaited)
@@ -101,7 +107,7 @@ internal sealed class InferenceSlot
                 _wait.SetException(GivenBack());
             }
 
-            Profile();
+            RecordProfile();
             _state = State.Free;
             _failure = null;
             _version++;
@@ -109,16 +115,22 @@ internal sealed class InferenceSlot
             {
                 _buffers.Dispose();
             }
+
+            ended = TakeEnded();
         }
 
-        _set.ReportFailure();
         _set.Return(this);
+        Tell(ended);
+        if (abandoned is not null)
+        {
+            Log.AbandonedInferenceFailed(_set.Logger, _set.DeviceId, abandoned);
+        }
     }
 
     public int GetDeviceId(int version)
     {
         Check(version);
-        return _deviceId;
+        return _place.DeviceId;
     }
 
     public Span<byte> Input(int version, int index)
@@ -169,66 +181,34 @@ internal sealed class InferenceSlot
 
     public void SetInputRows(int version, int index, int rows) => Choose(version, (index, rows), static (shapes, input) => shapes.SetRows(input.index, input.rows));
 
-    /// <returns>False if the set has given the execution object back.</returns>
+    /// <returns>False if the set has given the execution object back, or the device has failed.</returns>
     public bool TrySubmit(int version, bool unrecorded = false)
     {
-        try
+        bool isSubmitted;
+        QaicException? failure;
+        lock (_lock)
         {
-            lock (_lock)
-            {
-                Check(version);
-                if (_state == State.Running)
-                {
-                    throw new InvalidOperationException("The inference was submitted already; wait for it first.");
-                }
-
-                if (_closed || _set.Failure is not null)
-                {
-                    return false;
-                }
-
-                _buffers.Shapes.ThrowIfNone();
-                Profile();
-                _failure = null;
-                _isUnrecorded = unrecorded;
-                try
-                {
-                    _times.MarshalledIn = Now();
-                    _exec.Submit();
-                    _times.Enqueued = Now();
-                }
-                catch (QaicException e)
-                {
-                    if (e.Error is not QaicError.DeviceBusy)
-                    {
-                        _set.Fault(e);
-                        if (_set.HasAnother)
-                        {
-                            _state = State.Filling;
-                            return false;
-                        }
-                    }
-
-                    _state = State.Failed;
-                    _failure = e;
-                    throw;
-                }
-
-                _state = State.Running;
-                _times.DataSet = _exec.Submitted;
-                _sequence = unrecorded || _profiler is null ? 0 : _set.Recorder.NextSequence();
-                _isCounted = Telemetry.InferenceEntered(_set.Tags);
-                return true;
-            }
+            isSubmitted = Submit(version, unrecorded, out failure);
         }
-        finally
+
+        if (isSubmitted && _isCounted)
         {
+            Telemetry.InferenceEntered(_home.Tags);
+        }
+
+        if (failure is not null)
+        {
+            Telemetry.InferenceFailed(failure, _home.Tags);
             _set.ReportFailure();
+            throw Rethrowable(failure);
         }
+
+        return isSubmitted;
     }
 
     public void Wait(int version)
     {
+        Ended ended;
         QaicException? failure;
         lock (_lock)
         {
@@ -243,9 +223,10 @@ internal sealed class InferenceSlot
             }
 
             failure = _failure;
+            ended = TakeEnded();
         }
 
-        _set.ReportFailure();
+        Tell(ended);
         if (failure is not null)
         {
             throw Rethrowable(failure);
@@ -261,22 +242,23 @@ internal sealed class InferenceSlot
         {
             Check(version);
             CheckNotAwaited();
-            if (_state != State.Running)
+            if (_state == State.Running)
             {
-                Wait(version);
-                return ValueTask.CompletedTask;
+                _isAwaited = true;
+                _wait = _wait.Next();
+                Waiter.Add(this, version);
+                return _wait.Task;
             }
-
-            _isAwaited = true;
-            _wait = _wait.Next();
-            Waiter.Add(this, version);
-            return _wait.Task;
         }
+
+        Wait(version);
+        return ValueTask.CompletedTask;
     }
 
     /// <summary>Completes an asynchronous wait, unless that rental is over or was answered. Called on the waiter's thread.</summary>
     public void CompleteAsync(int version)
     {
+        Ended ended;
         lock (_lock)
         {
             if (version != _version || !_isAwaited)
@@ -284,29 +266,41 @@ internal sealed class InferenceSlot
                 return;
             }
 
-            if (_state == State.Running)
+            try
             {
-                Complete();
+                if (_state == State.Running)
+                {
+                    Complete();
+                }
+
+                // Continuations run elsewhere, so the lock is not held for them.
+                _isAwaited = false;
+                if (_failure is null)
+                {
+                    _wait.SetResult();
+                }
+                else
+                {
+                    _wait.SetException(Rethrowable(_failure));
+                }
+            }
+            catch (Exception e) when (_isAwaited)
+            {
+                // Nobody watches this thread; whoever waits is told.
+                _isAwaited = false;
+                _wait.SetException(e);
             }
 
-            // Continuations run elsewhere, so the lock is not held for them.
-            _isAwaited = false;
-            if (_failure is null)
-            {
-                _wait.SetResult();
-            }
-            else
-            {
-                _wait.SetException(Rethrowable(_failure));
-            }
+            ended = TakeEnded();
         }
 
-        _set.ReportFailure();
+        Tell(ended);
     }
 
     /// <summary>Waits for the device if it owns the buffers, and gives the execution object back. The buffers stay until the owner returns them.</summary>
     public void Close()
     {
+        Ended ended;
         lock (_lock)
         {
             if (_closed)
@@ -325,7 +319,11 @@ internal sealed class InferenceSlot
             {
                 _buffers.Dispose();
             }
+
+            ended = TakeEnded();
         }
+
+        Tell(ended);
     }
 
     // Other shapes are the beginning of another inference, so the outputs of the last one are gone.
@@ -339,10 +337,63 @@ internal sealed class InferenceSlot
                 throw new InvalidOperationException("The shapes belong to the inference that is running; wait for it first.");
             }
 
-            Profile();
             choose(_buffers.Shapes, choice);
+            RecordProfile();
             (_state, _failure) = (State.Filling, null);
         }
+    }
+
+    // With the lock held. A failure is what the owner has to be told.
+    private bool Submit(int version, bool unrecorded, out QaicException? failure)
+    {
+        failure = null;
+        Check(version);
+        if (_state == State.Running)
+        {
+            throw new InvalidOperationException("The inference was submitted already; wait for it first.");
+        }
+
+        if (_closed || _set.Failure is not null)
+        {
+            return false;
+        }
+
+        _buffers.Shapes.ThrowIfNone();
+        RecordProfile();
+        _failure = null;
+        _place = _home;
+        _isUnrecorded = unrecorded;
+        try
+        {
+            _times.MarshalledIn = Now();
+            _exec.Submit();
+            _times.Enqueued = Now();
+            _times.DataSet = _exec.Submitted;
+        }
+        catch (QaicException e)
+        {
+            if (InferenceSet.Condemns(e))
+            {
+                _set.Fault(e);
+                if (_set.HasAnother)
+                {
+                    // Nothing was submitted, so the owner takes it elsewhere.
+                    _state = State.Filling;
+                    return false;
+                }
+
+                e = _set.HasSeveralDevices ? _set.AllLost(e) : e;
+            }
+
+            _state = State.Failed;
+            _failure = failure = e;
+            return false;
+        }
+
+        _state = State.Running;
+        _sequence = unrecorded || _profiler is null ? 0 : _set.Recorder.NextSequence();
+        _isCounted = Telemetry.CountsInFlight;
+        return true;
     }
 
     // With the lock held, in state Running.
@@ -350,68 +401,89 @@ internal sealed class InferenceSlot
     {
         try
         {
-            WaitForDevice();
-            _state = State.Done;
+            _exec.Wait();
             _set.CountCompleted();
-            Completed();
         }
         catch (QaicException e)
         {
             _set.Fault(e);
-
-            // The device lets go of the buffers before another one gets them.
-            _exec.Dispose();
-            _failure = _set.RunElsewhere(_buffers, e, out _deviceId);
-            _state = _failure is null ? State.Done : State.Failed;
-            if (_failure is null)
-            {
-                Completed();
-            }
-            else
-            {
-                Telemetry.InferenceFailed(_failure, _set.Tags);
-            }
+            _failure = _set.HasSeveralDevices ? RunElsewhere(e) : e;
         }
+
+        _state = _failure is null ? State.Done : State.Failed;
+        long now = Stopwatch.GetTimestamp();
+        _times.Completed = now;
+        if (_failure is null && !_isUnrecorded)
+        {
+            _set.Recorder.Latencies?.Record(now - _exec.Submitted);
+        }
+
+        _ended = new Ended(true, _isCounted, _isUnrecorded ? 0 : now - _exec.Submitted, _failure, _place.Tags);
     }
 
-    private void WaitForDevice()
+    // With the lock held, after a failure here.
+    private QaicException? RunElsewhere(QaicException failure)
     {
         try
         {
-            _exec.Wait();
+            // The device lets go of the buffers before another one gets them. If it does not, it may still write to them, so they are left to it.
+            _exec.Dispose();
+            if (!_exec.Handle.IsReleased)
+            {
+                _buffers = _buffers.Replace(_set.Inputs.Count);
+            }
+
+            return _set.RunElsewhere(_buffers, failure, ref _place);
         }
-        finally
+        catch (QaicException e)
         {
-            Telemetry.InferenceLeft(_isCounted, _set.Tags);
+            return new QaicException(failure.Error, $"{failure.Message} The inference could not run again on another device: {e.Message}", failure.HResult, failure);
         }
     }
 
-    // With the lock held, after an inference that ended well.
-    private void Completed()
+    // With the lock held; to be told when it is free.
+    private Ended TakeEnded()
     {
-        if (_isUnrecorded)
+        Ended ended = _ended;
+        _ended = default;
+        return ended;
+    }
+
+    private void Tell(in Ended ended)
+    {
+        if (!ended.HasLeft)
         {
             return;
         }
 
-        long now = Stopwatch.GetTimestamp();
-        _times.Completed = now;
-        _set.Recorder.Latencies?.Record(now - _exec.Submitted);
-        Telemetry.InferenceCompleted(now - _exec.Submitted, _set.Tags);
+        Telemetry.InferenceLeft(ended.IsCounted, _home.Tags);
+        if (ended.Failure is not null)
+        {
+            Telemetry.InferenceFailed(ended.Failure, ended.Tags);
+            _set.ReportFailure();
+        }
+        else if (ended.Ticks > 0)
+        {
+            Telemetry.InferenceCompleted(ended.Ticks, ended.Tags);
+        }
     }
 
     private long Now() => _profiler is null ? 0 : Stopwatch.GetTimestamp();
 
-    // With the lock held. The caller has the outputs, because it gives the slot back or submits the next inference with it.
-    private void Profile()
+    // With the lock held. The caller has the outputs, because it gives the slot back or begins the next inference with it. Once per inference.
+    private void RecordProfile()
     {
-        if (_profiler is null || _state != State.Done || _isUnrecorded)
+        if (_profiler is null || _state != State.Done)
         {
             return;
         }
 
         _times.MarshalledOut = Stopwatch.GetTimestamp();
-        _profiler.Record(in _times, _deviceId, _activation, _sequence);
+        if (!_isUnrecorded)
+        {
+            _profiler.Record(in _times, _place.DeviceId, _place.Activation, _sequence);
+            _isUnrecorded = true;
+        }
 
         // Whoever submits again in the same rental has waited for nothing.
         _times.Requested = _times.Leased = _times.MarshalledOut;

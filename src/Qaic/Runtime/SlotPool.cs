@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Qaic.Diagnostics;
 
@@ -6,44 +5,48 @@ namespace Qaic.Runtime;
 
 /// <summary>The slots of one network on all its devices: leased first in first out, each from the device that has the most free.</summary>
 /// <remarks>
-/// <para>Thread-safe. A device that fails leaves the pool; what it had in flight runs again elsewhere, and it is loaded again in the background and comes back.
-/// One that fails before it has completed anything, or cannot be loaded, stays away. When the last one fails, the pool has failed and its owner makes a new one.</para>
+/// <para>Thread-safe. Of several devices, one that fails leaves the pool; what it had in flight runs again elsewhere, and it is loaded again in the background, at once the first time,
+/// later in growing intervals. When the last one fails, the pool has failed and its owner makes a new one.</para>
 /// <para><see cref="Dispose"/> waits for what the devices still own and tears down in the one order that the library allows.</para>
 /// </remarks>
 internal sealed class SlotPool : IDisposable
 {
+    // Before the first, second … attempt to bring a device back since it has last completed anything. A card that resets needs some seconds.
+    private static readonly TimeSpan[] s_pauses = [TimeSpan.Zero, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(15), TimeSpan.FromMinutes(1)];
+
     // Guards everything below, and the free slots of every set.
     private readonly Lock _lock = new();
     private readonly LinkedList<SlotRequest> _waiting = [];
     private readonly List<InferenceSet> _healthy = [];
-    private readonly List<Task> _recoveries = [];
-    private readonly SortedDictionary<int, string> _lost = [];
-    private readonly Func<SlotPool, int, InferenceSet> _activate;
-    private readonly ILogger _logger;
-    private readonly TelemetryTags _tags;
-    private readonly bool _isTimed;
-    private readonly int _devices;
 
     // Sets that have failed and that no recovery releases.
-    private readonly Stack<InferenceSet> _retired = [];
+    private readonly List<InferenceSet> _retired = [];
+    private readonly List<Task> _recoveries = [];
+
+    // Of devices that are away: why, and how often they have failed without having completed anything in between.
+    private readonly SortedDictionary<int, (string Reason, int Setbacks)> _away = [];
+    private readonly CancellationTokenSource _ended = new();
+    private readonly Func<SlotPool, int, InferenceSet> _activate;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _logger;
     private bool _closed;
-    private volatile QaicException? _failure;
+    private volatile bool _hasFailed;
 
     /// <param name="devices">Ids of the devices, each once.</param>
     /// <param name="activate">Loads and activates the network on a device. Called on other threads too.</param>
     /// <param name="mayLack">Whether devices may be missing, as long as one is there.</param>
-    /// <param name="isTimed">Whether the time of each request is kept.</param>
     /// <param name="tags">For counting those that wait.</param>
+    /// <param name="clock">For the time between attempts to bring a device back.</param>
     /// <param name="logger">Receives word of devices that come and go.</param>
     /// <exception cref="QaicException">A device is missing, busy, or has not enough cores or memory; nothing stays behind.</exception>
-    public SlotPool(IReadOnlyList<int> devices, Func<SlotPool, int, InferenceSet> activate, bool mayLack, bool isTimed, TelemetryTags tags, ILogger logger)
+    public SlotPool(IReadOnlyList<int> devices, Func<SlotPool, int, InferenceSet> activate, bool mayLack, TelemetryTags tags, TimeProvider clock, ILogger logger)
     {
-        _devices = devices.Count;
+        HasSeveralDevices = devices.Count > 1;
+        Tags = tags;
         _activate = activate;
-        _isTimed = isTimed;
-        _tags = tags;
+        _clock = clock;
         _logger = logger;
-        var failures = new List<QaicException>();
+        QaicException? missing = null;
         foreach (int device in devices)
         {
             try
@@ -54,11 +57,11 @@ internal sealed class SlotPool : IDisposable
                     _healthy.Add(set);
                 }
             }
-            catch (QaicException e) when (mayLack && devices.Count > 1)
+            catch (QaicException e) when (mayLack && HasSeveralDevices)
             {
-                failures.Add(e);
-                _lost[device] = e.Message;
-                Log.DeviceStaysAway(logger, device, e);
+                missing ??= e;
+                _away[device] = (e.Message, 1);
+                Log.DeviceStaysAway(logger, device, s_pauses[1], e);
             }
             catch
             {
@@ -67,34 +70,44 @@ internal sealed class SlotPool : IDisposable
             }
         }
 
-        if (failures.Count == devices.Count)
+        if (_healthy.Count == 0)
         {
-            throw new QaicException(failures[0].Error, $"All devices of the session are lost: {Describe(_lost)}", failures[0].HResult, failures[0]);
+            Dispose();
+            throw new QaicException(missing!.Error, $"All devices of the session are lost: {DescribeAway()}", missing.HResult, missing);
+        }
+
+        lock (_lock)
+        {
+            _recoveries.AddRange(_away.Keys.Select(device => Task.Run(() => BringBack(device))));
         }
     }
 
-    /// <summary>The failure after which no device is left; null while one is.</summary>
-    public QaicException? Failure => _failure;
+    /// <summary>Whether the last device has failed.</summary>
+    public bool HasFailed => _hasFailed;
 
     /// <summary>Whether there was more than one device to begin with.</summary>
-    public bool IsShared => _devices > 1;
+    public bool HasSeveralDevices { get; }
 
-    /// <summary>Whether devices share the work and one is left.</summary>
+    /// <summary>For telemetry.</summary>
+    public TelemetryTags Tags { get; }
+
+    /// <summary>Whether there are several devices and one is in use.</summary>
     public bool HasAnother
     {
         get
         {
             lock (_lock)
             {
-                return IsShared && _healthy.Count > 0;
+                return HasSeveralDevices && _healthy.Count > 0;
             }
         }
     }
 
     /// <summary>Takes a slot if one is free.</summary>
-    public bool TryRent(out Inference inference)
+    /// <param name="requested">When it was asked for, if that is to be recorded.</param>
+    /// <param name="inference">The slot.</param>
+    public bool TryRent(long requested, out Inference inference)
     {
-        long requested = Now();
         lock (_lock)
         {
             return TryTake(requested, out inference);
@@ -102,16 +115,16 @@ internal sealed class SlotPool : IDisposable
     }
 
     /// <summary>Takes a slot, or queues for one.</summary>
+    /// <param name="requested">When it was asked for, if that is to be recorded.</param>
     /// <param name="inference">The slot, if one was free.</param>
     /// <param name="request">Null if <paramref name="inference"/> is a slot; else what to wait for.</param>
     /// <returns>False if the pool was closed or has failed: use another.</returns>
-    public bool Rent(out Inference inference, out SlotRequest? request)
+    public bool Rent(long requested, out Inference inference, out SlotRequest? request)
     {
-        long requested = Now();
         lock (_lock)
         {
             request = null;
-            if (_closed || _failure is not null)
+            if (_closed || _hasFailed)
             {
                 inference = default;
                 return false;
@@ -119,7 +132,7 @@ internal sealed class SlotPool : IDisposable
 
             if (!TryTake(requested, out inference))
             {
-                request = new SlotRequest(this, requested) { IsCounted = Telemetry.SlotWaitStarted(_tags) };
+                request = new SlotRequest(this, requested);
                 _waiting.AddLast(request.Node);
             }
 
@@ -139,7 +152,6 @@ internal sealed class SlotPool : IDisposable
             }
 
             _waiting.Remove(request.Node);
-            Telemetry.SlotWaitEnded(request.IsCounted, _tags);
             return true;
         }
     }
@@ -148,7 +160,7 @@ internal sealed class SlotPool : IDisposable
     public void Return(InferenceSet set, InferenceSlot slot)
     {
         SlotRequest? next;
-        int version = 0;
+        Inference inference = default;
         lock (_lock)
         {
             next = set.Failure is null ? TakeOldestRequest() : null;
@@ -158,17 +170,16 @@ internal sealed class SlotPool : IDisposable
             }
             else
             {
-                version = slot.Rent(next.Requested);
+                inference = new Inference(slot, slot.Rent(next.Requested));
             }
         }
 
-        next?.Answer(new Inference(slot, version));
+        next?.Answer(inference);
     }
 
     /// <summary>Stops leasing from a device that has failed.</summary>
     public void Leave(InferenceSet set)
     {
-        bool isLast;
         lock (_lock)
         {
             if (!_healthy.Remove(set))
@@ -176,26 +187,24 @@ internal sealed class SlotPool : IDisposable
                 return;
             }
 
-            isLast = _healthy.Count == 0;
-            if (isLast)
-            {
-                // Waiters come back when the network has been loaded again.
-                _failure = set.Failure;
-            }
-
-            if (IsShared && !_closed)
+            int setbacks = set.Completed == 0 && _away.TryGetValue(set.DeviceId, out (string Reason, int Setbacks) before) ? before.Setbacks + 1 : 0;
+            _away[set.DeviceId] = (set.Failure!.Message, setbacks);
+            _hasFailed |= _healthy.Count == 0;
+            if (HasSeveralDevices && !_closed)
             {
                 _recoveries.RemoveAll(static task => task.IsCompleted);
                 _recoveries.Add(Task.Run(() => Recover(set)));
             }
             else
             {
-                _retired.Push(set);
+                _retired.Add(set);
             }
         }
 
-        if (isLast)
+        if (_hasFailed)
         {
+            // Waiters come back when the network has been loaded again.
+            _ = _ended.CancelAsync();
             SendAway();
         }
     }
@@ -206,16 +215,16 @@ internal sealed class SlotPool : IDisposable
     {
         lock (_lock)
         {
-            InferenceSet? other = null;
-            foreach (InferenceSet set in _healthy)
-            {
-                if (set != failed && (other is null || set.Free.Count > other.Free.Count))
-                {
-                    other = set;
-                }
-            }
+            return _healthy.Where(set => set != failed).OrderByDescending(set => set.Free.Count).FirstOrDefault(set => set.TryBeginVisit());
+        }
+    }
 
-            return other is not null && other.TryBeginVisit() ? other : null;
+    /// <summary>The devices that are away, with the reason of each; for messages.</summary>
+    public string DescribeAway()
+    {
+        lock (_lock)
+        {
+            return string.Join("; ", _away.Select(p => $"device {p.Key}: {p.Value.Reason.TrimEnd('.')}"));
         }
     }
 
@@ -234,35 +243,22 @@ internal sealed class SlotPool : IDisposable
             recoveries = [.. _recoveries];
         }
 
+        _ended.Cancel();
         SendAway();
 
         // A recovery throws nothing, and brings no device back into a closed pool.
         Task.WaitAll(recoveries);
-        for (; ; )
+        InferenceSet[] sets;
+        lock (_lock)
         {
-            InferenceSet? set;
-            lock (_lock)
-            {
-                // One at a time, in the pool as long as it lives: the others' inferences may have to run again there.
-                set = _healthy.LastOrDefault() ?? (_retired.TryPop(out InferenceSet? retired) ? retired : null);
-            }
-
-            if (set is null)
-            {
-                return;
-            }
-
-            set.Dispose();
-            lock (_lock)
-            {
-                _healthy.Remove(set);
-            }
+            sets = [.. _healthy, .. _retired];
         }
+
+        // While inferences end, all devices are up: what fails on one may run again on another.
+        Array.ForEach(sets, set => set.Drain());
+        Array.ForEach(sets, set => set.Dispose());
+        _ended.Dispose();
     }
-
-    private static string Describe(SortedDictionary<int, string> lost) => string.Join("; ", lost.Select(p => $"device {p.Key}: {p.Value}"));
-
-    private long Now() => _isTimed ? Stopwatch.GetTimestamp() : 0;
 
     // The caller holds the lock.
     private bool TryTake(long requested, out Inference inference)
@@ -293,30 +289,41 @@ internal sealed class SlotPool : IDisposable
     // The caller holds the lock.
     private SlotRequest? TakeOldestRequest()
     {
-        if (_closed || _failure is not null || _waiting.First is not { } first)
+        if (_closed || _hasFailed || _waiting.First is not { } first)
         {
             return null;
         }
 
         _waiting.RemoveFirst();
-        Telemetry.SlotWaitEnded(first.Value.IsCounted, _tags);
         return first.Value;
     }
 
-    // On a thread of its own, with no lock held: it waits for a device that has failed, and talks to loggers.
-    private void Recover(InferenceSet failed)
+    // With no lock held: it waits for a device that has failed, and talks to loggers.
+    private async Task Recover(InferenceSet failed)
     {
-        try
+        failed.Dispose();
+        Telemetry.DeviceLost(failed.Tags);
+        Log.DeviceLost(_logger, failed.DeviceId, failed.Retried, failed.Failure!);
+        await BringBack(failed.DeviceId).ConfigureAwait(false);
+    }
+
+    private async Task BringBack(int device)
+    {
+        for (; ; )
         {
-            int device = failed.DeviceId;
-            failed.Dispose();
-            Telemetry.DeviceLost(failed.Tags);
-            Log.DeviceLost(_logger, device, failed.Retried, failed.Failure!);
-            if (failed.Completed == 0)
+            int setbacks;
+            lock (_lock)
             {
-                // Loading it again and again would help nobody.
-                StaysAway(device, failed.Failure!);
-                return;
+                setbacks = _away[device].Setbacks;
+            }
+
+            await Task.Delay(s_pauses[Math.Min(setbacks, s_pauses.Length - 1)], _clock, _ended.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            lock (_lock)
+            {
+                if (_closed || _hasFailed)
+                {
+                    return;
+                }
             }
 
             InferenceSet set;
@@ -324,10 +331,16 @@ internal sealed class SlotPool : IDisposable
             {
                 set = _activate(this, device);
             }
-            catch (QaicException e)
+            catch (Exception e)
             {
-                StaysAway(device, e);
-                return;
+                // Also a QPC that is gone meanwhile: the others go on without this device.
+                lock (_lock)
+                {
+                    _away[device] = (e.Message, setbacks + 1);
+                }
+
+                Log.DeviceStaysAway(_logger, device, s_pauses[Math.Min(setbacks + 1, s_pauses.Length - 1)], e);
+                continue;
             }
 
             if (Join(set))
@@ -338,76 +351,43 @@ internal sealed class SlotPool : IDisposable
             {
                 set.Dispose();
             }
-        }
-        catch (Exception e)
-        {
-            // A logger, or a QPC that has gone: the device stays away, and the others go on.
-            Console.Error.WriteLine($"Device {failed.DeviceId} was not brought back: {e}");
-        }
-    }
 
-    private void StaysAway(int device, QaicException reason)
-    {
-        lock (_lock)
-        {
-            _lost[device] = reason.Message;
+            return;
         }
-
-        Log.DeviceStaysAway(_logger, device, reason);
     }
 
     private bool Join(InferenceSet set)
     {
+        var answers = new List<(SlotRequest Request, Inference Inference)>();
         lock (_lock)
         {
-            if (_closed || _failure is not null)
+            if (_closed || _hasFailed)
             {
                 return false;
             }
 
+            // Its slots go to those who wait, as if they had just been given back.
             _healthy.Add(set);
-        }
-
-        // Its slots go to those who wait, as if they had just been given back.
-        for (; ; )
-        {
-            InferenceSlot slot;
-            SlotRequest? request;
-            int version;
-            lock (_lock)
+            while (set.Free.Count > 0 && TakeOldestRequest() is { } oldest)
             {
-                if (set.Failure is not null || set.Free.Count == 0 || TakeOldestRequest() is not { } oldest)
-                {
-                    return true;
-                }
-
-                slot = set.Free.Dequeue();
-                version = slot.Rent(oldest.Requested);
-                request = oldest;
+                InferenceSlot slot = set.Free.Dequeue();
+                answers.Add((oldest, new Inference(slot, slot.Rent(oldest.Requested))));
             }
-
-            request.Answer(new Inference(slot, version));
         }
+
+        answers.ForEach(static answer => answer.Request.Answer(answer.Inference));
+        return true;
     }
 
     private void SendAway()
     {
-        for (; ; )
+        SlotRequest[] requests;
+        lock (_lock)
         {
-            SlotRequest? request;
-            lock (_lock)
-            {
-                request = _waiting.First?.Value;
-                if (request is null)
-                {
-                    return;
-                }
-
-                _waiting.RemoveFirst();
-                Telemetry.SlotWaitEnded(request.IsCounted, _tags);
-            }
-
-            request.Answer(default);
+            requests = [.. _waiting];
+            _waiting.Clear();
         }
+
+        Array.ForEach(requests, static request => request.Answer(default));
     }
 }

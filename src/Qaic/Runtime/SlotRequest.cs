@@ -1,3 +1,5 @@
+using Qaic.Diagnostics;
+
 namespace Qaic.Runtime;
 
 /// <summary>A place in the queue for a slot of a <see cref="SlotPool"/>.</summary>
@@ -19,9 +21,6 @@ internal sealed class SlotRequest
     /// <summary>When it was asked for; 0 if nobody wants to know.</summary>
     public long Requested { get; }
 
-    /// <summary>Whether the wait was counted as one.</summary>
-    public bool IsCounted { get; set; }
-
     /// <summary>Gives a slot, or the default to say: the pool has closed, ask again.</summary>
     public void Answer(Inference inference) => _answer.SetResult(inference);
 
@@ -29,6 +28,7 @@ internal sealed class SlotRequest
     /// <exception cref="OperationCanceledException">Cancelled before a slot was free.</exception>
     public Inference Wait(CancellationToken cancellationToken)
     {
+        bool isCounted = Telemetry.SlotWaitStarted(_pool.Tags);
         try
         {
             _answer.Task.Wait(cancellationToken);
@@ -43,6 +43,10 @@ internal sealed class SlotRequest
             _answer.Task.GetAwaiter().GetResult().Dispose();
             throw;
         }
+        finally
+        {
+            Telemetry.SlotWaitEnded(isCounted, _pool.Tags);
+        }
 
         return _answer.Task.Result;
     }
@@ -51,6 +55,7 @@ internal sealed class SlotRequest
     /// <exception cref="OperationCanceledException">Cancelled before a slot was free.</exception>
     public async ValueTask<Inference> WaitAsync(CancellationToken cancellationToken)
     {
+        bool isCounted = Telemetry.SlotWaitStarted(_pool.Tags);
         try
         {
             return await _answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -63,6 +68,10 @@ internal sealed class SlotRequest
         {
             (await _answer.Task.ConfigureAwait(false)).Dispose();
             throw;
+        }
+        finally
+        {
+            Telemetry.SlotWaitEnded(isCounted, _pool.Tags);
         }
     }
 }

@@ -67,6 +67,8 @@ public sealed class SimulatedPlatform : Platform
     /// <inheritdoc/>
     public override ICompiler Compiler => _machine.Engine.Compiler;
 
+    internal override TimeProvider Clock => _machine.Clock;
+
     /// <summary>What goes wrong on this machine; may be changed at any time.</summary>
     public FaultPlan Faults => _machine.Faults;
 
