@@ -31,6 +31,17 @@ public sealed class BackendOptionsTests : SessionTest
     }
 
     [TestMethod]
+    public void A_device_that_is_not_there_is_refused_before_it_is_needed()
+    {
+        using Session session = Open();
+        var e = Assert.ThrowsExactly<QaicException>(() => session.UpdateBackendOptions(o => o with { DeviceId = 9 }));
+        Assert.AreEqual(QaicError.DeviceNotFound, e.Error);
+        StringAssert.Contains(e.Message, "There is no device 9 (DeviceIds, dev_id)");
+        StringAssert.Contains(e.Message, "device 2: Ready");
+        Assert.AreEqual(0, session.Options.DeviceId);
+    }
+
+    [TestMethod]
     public void A_live_session_moves_to_another_device()
     {
         using Session session = Open();

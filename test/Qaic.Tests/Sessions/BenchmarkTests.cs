@@ -90,6 +90,33 @@ public sealed class BenchmarkTests : SessionTest
     }
 
     [TestMethod]
+    public async Task A_reset_in_the_middle_is_an_error_and_no_smaller_number()
+    {
+        using Session session = Open();
+        using Fault hold = Faults.HoldInference(10);
+        Task<BenchmarkResult> run = Task.Run(() => session.RunBenchmark(1_000_000, cancellationToken: Cancel), Cancel);
+        await hold.WhenHit.WaitAsync(Cancel);
+        Task reset = Task.Run(session.Reset, Cancel);
+        hold.Release();
+        await reset;
+        var e = await Assert.ThrowsExactlyAsync<QaicException>(() => run);
+        Assert.AreEqual(QaicError.ProgramNotActive, e.Error);
+    }
+
+    [TestMethod]
+    public async Task The_longest_time_ends_when_it_is_cancelled_and_not_before()
+    {
+        using Session session = Open();
+        using var cancel = new CancellationTokenSource();
+        using Fault hold = Faults.HoldInference(100);
+        Task<BenchmarkResult> run = Task.Run(() => session.RunBenchmark(infTime: TimeSpan.MaxValue, cancellationToken: cancel.Token), Cancel);
+        await hold.WhenHit.WaitAsync(Cancel);
+        await cancel.CancelAsync();
+        hold.Release();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => run);
+    }
+
+    [TestMethod]
     public async Task Cancelling_ends_it()
     {
         using Session session = Open();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Qaic.Options;
+using Qaic.Simulation;
 using Qaic.Tests.Support;
 
 namespace Qaic.Tests.Sessions;
@@ -48,6 +49,44 @@ public sealed class CreationTests : SessionTest
         AssertAnswers(4, (await session.RunAsync(Input(4), Cancel))["y"].AsSpan<float>());
         await Assert.ThrowsExactlyAsync<FileNotFoundException>(() => Session.CreateAsync(Qpc + "x", platform: Machine, cancellationToken: Cancel));
         await Assert.ThrowsAsync<OperationCanceledException>(() => Session.CreateAsync(Qpc, platform: Machine, cancellationToken: new CancellationToken(canceled: true)));
+    }
+
+    [TestMethod]
+    public async Task Nobody_is_held_while_the_network_is_loaded_and_a_wait_for_it_can_be_cancelled()
+    {
+        await using Session session = Open();
+        using var cancel = new CancellationTokenSource();
+        using Fault hold = Faults.HoldCall("LoadProgram", 1);
+        Task<IReadOnlyDictionary<string, Tensor>> given = session.RunAsync(Input(1), cancel.Token);
+        Task<IReadOnlyDictionary<string, Tensor>> waiting = session.RunAsync(Input(2), Cancel);
+        Task<Inference> blocked = Task.Run(() => session.Rent(cancel.Token), Cancel);
+        await hold.WhenHit.WaitAsync(Cancel);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => given);
+        await Assert.ThrowsAsync<OperationCanceledException>(() => blocked);
+        Assert.IsFalse(waiting.IsCompleted);
+        hold.Release();
+        AssertAnswers(2, (await waiting)["y"].AsSpan<float>());
+    }
+
+    [TestMethod]
+    public async Task A_session_that_ran_asynchronously_and_is_forgotten_gives_its_cores_to_the_next()
+    {
+        for (int i = 0; i < 12; i++)
+        {
+            await Forget();
+        }
+
+        // A thread of the pool remembers the last thing that it did until it does another.
+        for (int i = 0; i < 20 && Qaic.Interop.QaicHandle.Live > 0; i++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(static () => { }, Cancel)));
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        async Task Forget() => await Open(new QaicOptions { NumActivations = 4 }).RunAsync(Input(1), Cancel);
     }
 
     [TestMethod]

@@ -50,8 +50,8 @@ public sealed class MetricsTests : SessionTest
         using Fault hold = Faults.HoldInference(1);
         using Inference inference = session.Rent(Cancel);
         inference.Input<float>(0).Clear();
-        long before = System.Diagnostics.Stopwatch.GetTimestamp();
         inference.Submit();
+        long before = System.Diagnostics.Stopwatch.GetTimestamp();
         hold.WhenHit.Wait(Cancel);
         TimeSpan held = System.Diagnostics.Stopwatch.GetElapsedTime(before);
         hold.Release();
@@ -65,7 +65,7 @@ public sealed class MetricsTests : SessionTest
         using Session session = Open(s_profile);
         float[] x = new float[8];
         float[] y = new float[8];
-        for (int i = 0; i < 100; i++)
+        for (int i = 0; i < 2000; i++)
         {
             session.Run<float, float>(x, y);
         }
@@ -147,6 +147,83 @@ public sealed class MetricsTests : SessionTest
     }
 
     [TestMethod]
+    public void A_refused_choice_of_shapes_costs_no_slot()
+    {
+        using Session session = Open(s_profile with { SetSize = 1 });
+        Inference inference = session.Rent(Cancel);
+        inference.Input<float>(0).Clear();
+        inference.Submit();
+        inference.Wait();
+        Assert.ThrowsExactly<InvalidOperationException>(() => inference.SelectShapes(0));
+        inference.Dispose();
+        session.Run(Input(1));
+        Assert.HasCount(2, session.GetProfile().Inferences);
+    }
+
+    [TestMethod]
+    public void The_profile_names_the_device_and_the_activation_that_an_inference_ended_on()
+    {
+        using Session session = Open(s_profile with { DeviceIds = [0, 1], SetSize = 1 });
+        using Fault hold = Faults.HoldInference(1);
+        using (Inference inference = session.Rent(Cancel))
+        {
+            inference.Input<float>(0).Clear();
+            inference.Submit();
+            hold.WhenHit.Wait(Cancel);
+            Faults.LoseDevice(0);
+            inference.Wait();
+        }
+
+        Assert.AreEqual(1, session.GetProfile().Inferences.Single().DeviceId);
+    }
+
+    [TestMethod]
+    public async Task Listeners_and_loggers_that_throw_take_nothing_with_them()
+    {
+        string network = $"throwing-{nameof(MetricsTests)}";
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == QaicTelemetry.MeterName)
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        int thrown = 0;
+        listener.SetMeasurementEventCallback<long>((_, _, tags, _) => Throw(tags));
+        listener.SetMeasurementEventCallback<double>((_, _, tags, _) => Throw(tags));
+        listener.Start();
+        Qaic.Tests.Runtime.ScalingEngine.WriteQpc(Path.GetDirectoryName(Qpc)!, name: network);
+        await using (Session session = Open(new QaicOptions { SetSize = 2 }, new ThrowingLogger()))
+        {
+            AssertAnswers(1, (await session.RunAsync(Input(1), Cancel))["y"].AsSpan<float>());
+            AssertAnswers(2, session.Run(Input(2))["y"].AsSpan<float>());
+            using (Faults.FailInference(occurrence: 1))
+            {
+                await Assert.ThrowsExactlyAsync<QaicException>(() => session.RunAsync(Input(1), Cancel));
+            }
+
+            AssertAnswers(3, session.Run(Input(3))["y"].AsSpan<float>());
+        }
+
+        Assert.IsGreaterThan(0, thrown);
+
+        void Throw(ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            foreach (KeyValuePair<string, object?> tag in tags)
+            {
+                if ((string?)(tag.Value as string) == network)
+                {
+                    thrown++;
+                    throw new InvalidOperationException("A listener throws.");
+                }
+            }
+        }
+    }
+
+    [TestMethod]
     public void A_session_that_records_nothing_says_how_to_make_it()
     {
         using Session session = Open();
@@ -201,5 +278,24 @@ public sealed class MetricsTests : SessionTest
         Assert.AreEqual(10, sums["qaic.inference.count"]);
         Assert.AreEqual(1, sums["qaic.inference.errors"]);
         Assert.AreEqual(0, sums["qaic.inferences.in_flight"]);
+    }
+
+    private sealed class ThrowingLogger : Microsoft.Extensions.Logging.ILogger, Microsoft.Extensions.Logging.ILoggerFactory
+    {
+        public bool IsEnabled(Microsoft.Extensions.Logging.LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            Microsoft.Extensions.Logging.LogLevel logLevel, Microsoft.Extensions.Logging.EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            throw new InvalidOperationException("A logger throws.");
+
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public Microsoft.Extensions.Logging.ILogger CreateLogger(string categoryName) => this;
+
+        public void AddProvider(Microsoft.Extensions.Logging.ILoggerProvider provider) => throw new NotSupportedException();
+
+        public void Dispose()
+        {
+        }
     }
 }

@@ -115,11 +115,12 @@ public sealed class SeveralDevicesTests : SessionTest
             {
                 slot.Dispose();
             }
+
+            log.WaitFor("Device 2 cannot be used; the others go on", Cancel).Wait(Cancel);
         }
 
         string[] warnings = [.. log.Entries.Where(e => e.Level == LogLevel.Warning && e.Text.StartsWith("Device 2 failed", StringComparison.Ordinal)).Select(e => e.Text)];
         Assert.HasCount(1, warnings);
-        Assert.IsTrue(log.Entries.Any(e => e.Text.Contains("Device 2 is not used any more", StringComparison.Ordinal)));
     }
 
     [TestMethod]
@@ -167,13 +168,95 @@ public sealed class SeveralDevicesTests : SessionTest
             Faults.LoseDevice(device);
         }
 
-        Assert.ThrowsExactly<QaicException>(() => session.Run(Input(1)));
+        var first = Assert.ThrowsExactly<QaicException>(() => session.Run(Input(1)));
+        StringAssert.Contains(first.Message, "All devices of the session are lost: device 0:");
+        StringAssert.Contains(first.Message, "1 inferences had completed");
         var e = Assert.ThrowsExactly<QaicException>(() => session.Run(Input(1)));
         Assert.AreEqual(QaicError.DeviceNotFound, e.Error);
         StringAssert.Contains(e.Message, "All devices of the session are lost: device 0:");
         StringAssert.Contains(e.Message, "device 2:");
         Faults.RestoreDevice(1);
         AssertAnswers(2, session.Run(Input(2))["y"].AsSpan<float>());
+    }
+
+    [TestMethod]
+    public async Task A_device_that_stays_away_is_tried_again_in_growing_intervals_until_it_is_back()
+    {
+        var clock = new ManualClock();
+        var log = new RecordingLogger();
+        SimulatedPlatform machine = Runtime.ScalingEngine.Platform(new() { Cards = [new(), new()], TimeProvider = clock });
+        await using var session = new Session(Qpc, new QaicOptions { DeviceIds = [0, 1], SetSize = 1 }, machine, log);
+        session.Run(Input(1));
+        machine.Faults.LoseDevice(1);
+        Inference[] both = [session.Rent(Cancel), session.Rent(Cancel)];
+        Assert.IsFalse(both.Single(slot => slot.DeviceId == 1).TrySubmit());
+        Array.ForEach(both, slot => slot.Dispose());
+        foreach (int seconds in new[] { 1, 5, 15, 60, 60 })
+        {
+            await log.WaitFor($"Device 1 cannot be used; the others go on, and it is tried again in {TimeSpan.FromSeconds(seconds)}", Cancel);
+            clock.WaitUntilArmed(TimeSpan.FromSeconds(seconds));
+            log.Entries.Clear();
+            clock.Advance(TimeSpan.FromSeconds(seconds));
+        }
+
+        clock.WaitUntilArmed(TimeSpan.FromSeconds(60));
+        machine.Faults.RestoreDevice(1);
+        clock.Advance(TimeSpan.FromSeconds(60));
+        await log.WaitFor("Device 1 was loaded again", Cancel);
+        both = [session.Rent(Cancel), session.Rent(Cancel)];
+        CollectionAssert.AreEquivalent(new[] { 0, 1 }, both.Select(slot => slot.DeviceId).ToArray());
+        Array.ForEach(both, slot => slot.Dispose());
+    }
+
+    [TestMethod]
+    public async Task An_inference_that_brings_devices_down_at_the_start_takes_none_away_for_good()
+    {
+        var log = new RecordingLogger();
+        await using Session session = Open(s_three, log);
+        float[] bad = Values(1);
+        bad[0] = float.NaN;
+        Assert.ThrowsExactly<QaicException>(() => session.Run<float, float>(bad, new float[8]));
+        await log.WaitFor("Device 0 was loaded again", Cancel);
+        await log.WaitFor("Device 1 was loaded again", Cancel);
+        Inference[] all = [.. Enumerable.Range(0, 6).Select(_ => session.Rent(Cancel))];
+        CollectionAssert.AreEquivalent(new[] { 0, 0, 1, 1, 2, 2 }, all.Select(slot => slot.DeviceId).ToArray());
+        Array.ForEach(all, slot => slot.Dispose());
+    }
+
+    [TestMethod]
+    public void A_device_that_is_only_busy_is_not_brought_down_by_an_inference_of_a_lost_one()
+    {
+        var log = new RecordingLogger();
+        using Session session = Open(s_three, log);
+        using Fault hold = Faults.HoldInference(1);
+        using Inference inference = session.Rent(Cancel);
+        Values(7).CopyTo(inference.Input<float>(0));
+        inference.Submit();
+        hold.WhenHit.Wait(Cancel);
+        using Fault busy = Faults.FailCall("EnqueueExecObj", (int)Qaic.Interop.QStatus.Busy, occurrence: 1);
+        Faults.LoseDevice(0);
+        inference.Wait();
+        AssertAnswers(7, inference.Output<float>(0));
+        Assert.AreEqual(1, busy.Hits);
+        Assert.IsFalse(log.Entries.Any(e => e.Text.StartsWith("Device 1 failed", StringComparison.Ordinal)));
+    }
+
+    [TestMethod]
+    public async Task Changing_options_loses_nothing_of_a_device_that_fails_meanwhile()
+    {
+        await using Session session = Open(s_three);
+        using Fault hold = Faults.HoldInference(1);
+        Task<IReadOnlyDictionary<string, Tensor>> run = session.RunAsync(Input(4), Cancel);
+        await hold.WhenHit.WaitAsync(Cancel);
+        using Fault deactivating = Faults.HoldCall("ReleaseExecObj", 1);
+        Task update = Task.Run(() => session.UpdateBackendOptions(o => o with { SetSize = 1, DeviceIds = [1, 2] }), Cancel);
+        Task first = await Task.WhenAny(deactivating.WhenHit, update).WaitAsync(Cancel);
+        Assert.AreNotSame(update, first);
+        Faults.LoseDevice(0);
+        deactivating.Release();
+        hold.Release();
+        await update;
+        AssertAnswers(4, (await run)["y"].AsSpan<float>());
     }
 
     [TestMethod]

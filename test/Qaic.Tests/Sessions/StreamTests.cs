@@ -235,6 +235,30 @@ public sealed class StreamTests : SessionTest
     }
 
     [TestMethod]
+    public async Task A_failure_is_told_and_a_loop_is_left_though_the_source_rests()
+    {
+        await using Session session = Open();
+        using var inputs = new System.Collections.Concurrent.BlockingCollection<IReadOnlyDictionary<string, Tensor>> { Input(0), new Dictionary<string, Tensor>() };
+        await Assert.ThrowsExactlyAsync<ArgumentException>(async () =>
+        {
+            await foreach (StreamResult result in session.RunStreamAsync(inputs.GetConsumingEnumerable(Cancel), cancellationToken: Cancel))
+            {
+                Assert.AreEqual(0, result.Index);
+            }
+        });
+        using var more = new System.Collections.Concurrent.BlockingCollection<IReadOnlyDictionary<string, Tensor>> { Input(3) };
+        await foreach (StreamResult result in session.RunStreamAsync(more.GetConsumingEnumerable(Cancel), ordered: false, Cancel))
+        {
+            AssertAnswers(3, result.Outputs["y"].AsSpan<float>());
+            break;
+        }
+
+        // The threads that wait in them end.
+        inputs.CompleteAdding();
+        more.CompleteAdding();
+    }
+
+    [TestMethod]
     public async Task When_all_devices_are_lost_under_a_stream_each_input_is_delivered_or_named()
     {
         await using Session session = Open(new QaicOptions { DeviceIds = [0, 1], SetSize = 2 });
