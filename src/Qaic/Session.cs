@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.Diagnostics;
 using Qaic.Interop;
+using Qaic.Options;
 using Qaic.Qpc;
 using Qaic.Runtime;
 
@@ -338,7 +339,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
 
     private CacheEntry Compile(string modelPath, CancellationToken cancellationToken)
     {
-        foreach (Options.OptionInfo option in Qaic.Options.OptionTable.All.Where(o => o.IsInputFile))
+        foreach (OptionInfo option in OptionTable.All.Where(o => o.IsInputFile))
         {
             if (option.Files(Options).FirstOrDefault(f => !File.Exists(f)) is { } missing)
             {
@@ -365,7 +366,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
                 Telemetry.CacheHit(network);
 
                 // Whoever compiled it was told by the compiler.
-                string recorded = Platform.IsSimulated ? string.Join(", ", Qaic.Options.OptionTable.NotSimulated(Options)) : "";
+                string recorded = Platform.IsSimulated ? string.Join(", ", OptionTable.NotSimulated(Options)) : "";
                 if (recorded.Length > 0)
                 {
                     Log.OnlyRecorded(_logger, modelPath, recorded);

@@ -9,7 +9,7 @@ namespace Qaic.Compilation;
 /// <remarks>
 /// <para>Thread-safe, and safe between processes that share the directory: the same network is compiled once, others wait for it. An entry appears complete or not at all, whenever a process is killed.
 /// A damaged entry is noticed and made again. Beyond its limit the cache evicts what was used longest ago, but nothing that a process holds;
-    /// where files cannot be locked, nobody can tell, and it evicts nothing.</para>
+/// where files cannot be locked, nobody can tell, and it evicts nothing.</para>
 /// <para>No fault of the cache fails a compilation: what cannot be kept is compiled, with a warning, and not kept.</para>
 /// <para>A directory is trusted as its files are: whoever may write to it chooses what the card runs. A new one is made for its owner alone.</para>
 /// </remarks>

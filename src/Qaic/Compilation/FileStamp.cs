@@ -18,13 +18,13 @@ internal readonly partial record struct FileStamp(long Size, long Modified, long
     private const int RegularFile = 0x8000;
 
     [ThreadStatic]
-    private static bool t_isUntold;
+    private static bool s_isUntold;
 
     /// <summary>Whether the system's answer is ignored on this thread, as where it has none; for tests.</summary>
     internal static bool IsUntold
     {
-        get => t_isUntold;
-        set => t_isUntold = value;
+        get => s_isUntold;
+        set => s_isUntold = value;
     }
 
     /// <summary>How long a file must have rested before its times tell one content from the next.</summary>
@@ -80,7 +80,7 @@ internal readonly partial record struct FileStamp(long Size, long Modified, long
     // Null: the system does not tell, or it is no ordinary file.
     private static unsafe FileStamp? Ask(int directory, string path, int flags)
     {
-        if (!OperatingSystem.IsLinux() || t_isUntold)
+        if (!OperatingSystem.IsLinux() || s_isUntold)
         {
             return null;
         }
