@@ -23,17 +23,13 @@ internal sealed record ModelSettings(ColumnMap Columns, QaicOptions Options, NaN
     public void Write(Stream stream) =>
         JsonSerializer.Serialize(stream, this with { Options = OfAnyMachine(Options) }, s_json);
 
-    // Without what belongs to this machine, and without files that the compiled program has made superfluous.
-    private static QaicOptions OfAnyMachine(QaicOptions options) => options with
-    {
-        Backend = QaicBackend.Auto,
-        DeviceId = 0,
-        OutputDirectory = null,
-        CacheDirectory = null,
-        CompilerPath = null,
-        CustomIoListFile = null,
-        DumpCustomIoConfigTemplateFile = null,
-    };
+    // Without what belongs to this machine: devices, files and directories, and how sessions find and compile; the compiled program has made the files superfluous.
+    private static QaicOptions OfAnyMachine(QaicOptions options) => QaicOptions.FromKeywords(
+        from given in options.ToKeywords()
+        let option = OptionTable.Find(given.Key)!
+        where option.File == OptionFile.None && option.Property != nameof(QaicOptions.DeviceIds)
+            && (option.Stage != OptionStage.Session || option.Property is nameof(QaicOptions.EnableMetrics) or nameof(QaicOptions.EnableProfiling))
+        select KeyValuePair.Create(given.Key, (object?)given.Value));
 
     /// <exception cref="FormatException">The settings are damaged.</exception>
     public static ModelSettings Read(Stream stream)

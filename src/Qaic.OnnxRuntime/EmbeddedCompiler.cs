@@ -35,6 +35,8 @@ public sealed partial class EmbeddedCompiler : ICompiler
     /// <inheritdoc/>
     public string Version { get; } = typeof(EmbeddedCompiler).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
+    internal TimeProvider Clock { get; init; } = TimeProvider.System;
+
     /// <inheritdoc/>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="OperationCanceledException">The compilation was cancelled.</exception>
@@ -45,8 +47,27 @@ public sealed partial class EmbeddedCompiler : ICompiler
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logger);
         options.Validate();
-        cancellationToken.ThrowIfCancellationRequested();
+        using CancellationTokenSource? limit = options.CompileTimeout is { } seconds ? new(TimeSpan.FromSeconds(seconds), Clock) : null;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit?.Token ?? CancellationToken.None);
+        try
+        {
+            return Make(modelPath, outputDirectory, options, logger, stop.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            // With the caller's token, not the one that joins it with the time limit.
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new CompilationException(
+                $"The embedded compiler was ended: it did not compile '{modelPath}' within {options.CompileTimeout} s. Raise CompileTimeout (compile_timeout), or leave it out for no limit.", e)
+            {
+                Error = CompilationError.Timeout,
+            };
+        }
+    }
 
+    private string Make(string modelPath, string outputDirectory, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
         CustomIoFile? customIo = CustomIoOptions.Load(options, logger);
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
@@ -72,7 +93,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
         if (rowsInteract)
         {
             RowsInteract(logger, modelPath);
-            return Compile(modelPath, outputDirectory, options with { BatchSize = 1 }, logger, cancellationToken);
+            return Make(modelPath, outputDirectory, options with { BatchSize = 1 }, logger, cancellationToken);
         }
 
         for (int i = 0; i < outputs.Count && shapes is not null; i++)

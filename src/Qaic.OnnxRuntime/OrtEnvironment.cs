@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
 
@@ -12,6 +13,8 @@ namespace Qaic.OnnxRuntime;
 /// </remarks>
 internal static partial class OrtEnvironment
 {
+    private const string TelemetryVariable = "ORT_DISABLE_TELEMETRY";
+
     private static readonly ConcurrentDictionary<string, ILogger> s_loggers = new(StringComparer.Ordinal);
 
     // Native code keeps the pointer for good, so the delegate must not be collected.
@@ -49,6 +52,7 @@ internal static partial class OrtEnvironment
             return false;
         }
 
+        TurnTelemetryOff();
         var options = new EnvironmentCreationOptions { logId = "qaic", logLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING, loggingFunction = s_receive };
         try
         {
@@ -61,6 +65,22 @@ internal static partial class OrtEnvironment
             return false;
         }
     }
+
+    // It writes into the user's home directory, sends what it has gathered, and complains on standard error where it cannot. Whoever has set the variable has decided otherwise.
+    private static void TurnTelemetryOff()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Environment.SetEnvironmentVariable(TelemetryVariable, Environment.GetEnvironmentVariable(TelemetryVariable) ?? "1");
+            return;
+        }
+
+        // Native code does not see what Environment.SetEnvironmentVariable does on Unix.
+        _ = SetEnv(TelemetryVariable, Environment.GetEnvironmentVariable(TelemetryVariable) ?? "1", 0);
+    }
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetEnv(string name, string value, int overwrite);
 
     private static void Receive(nint parameter, OrtLoggingLevel severity, string category, string logId, string location, string message)
     {

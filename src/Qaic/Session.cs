@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.Diagnostics;
 using Qaic.Interop;
+using Qaic.Options;
 using Qaic.Qpc;
 using Qaic.Runtime;
 
@@ -390,6 +391,20 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
 
     private CacheEntry Compile(string modelPath, CancellationToken cancellationToken)
     {
+        foreach (OptionInfo option in OptionTable.All.Where(o => o.IsInputFile))
+        {
+            if (option.Files(Options).FirstOrDefault(f => !File.Exists(f)) is { } missing)
+            {
+                throw new FileNotFoundException(
+                    $"Option {option} names '{missing}', and there is no such file in '{Environment.CurrentDirectory}'. Correct the path, or leave the option out.", missing);
+            }
+        }
+
+        if (Platform.IsSimulated && Options.CompilerPath is { } unused)
+        {
+            Log.CompilerNotUsed(_logger, unused, Platform.Name);
+        }
+
         ICompiler compiler = Platform.CompilerFor(Options);
         string network = Path.GetFileNameWithoutExtension(modelPath);
         using Activity? span = Telemetry.StartCompile(network, Platform.Name, compiler.Name, compiler.Version);
@@ -401,6 +416,13 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             if (compiled.IsHit)
             {
                 Telemetry.CacheHit(network);
+
+                // Whoever compiled it was told by the compiler.
+                string recorded = Platform.IsSimulated ? string.Join(", ", OptionTable.NotSimulated(Options)) : "";
+                if (recorded.Length > 0)
+                {
+                    Log.OnlyRecorded(_logger, modelPath, recorded);
+                }
             }
             else
             {

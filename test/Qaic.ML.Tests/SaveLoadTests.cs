@@ -50,6 +50,10 @@ public sealed class SaveLoadTests
             OutputDirectory = _directory.FullName,
             CacheDirectory = _directory.FullName,
             CompilerPath = "qaic-exec",
+            CompileTimeout = 600,
+            CacheLimitMiB = 512,
+            EnableMetrics = true,
+            NodePrecisionInfoFile = Path.Combine(_directory.FullName, "nodes.yaml"),
             BatchSize = 4,
             OnnxDefineSymbol = QaicOptions.Default.OnnxDefineSymbol,
             Mos = [1],
@@ -61,13 +65,14 @@ public sealed class SaveLoadTests
             CombineInputs = false,
             CompilerArguments = ["-v"],
         };
+        File.WriteAllText(options.NodePrecisionInfoFile!, "FP16NodeInstanceNames: []");
         using QaicTransformer saved = _ml.Transforms.ApplyQaicModel(s_model.Path, options).Fit(_data);
         byte[] model = Save(saved);
         string settings = Entry(model, "Settings.json");
         Assert.Contains("\"quantization_schema_activations\": \"symmetric_with_uint8\"", settings);
         Assert.DoesNotContain(_directory.FullName, settings);
         using var loaded = (QaicTransformer)Load(model);
-        Assert.AreEqual(options with { OutputDirectory = null, CacheDirectory = null, CompilerPath = null }, loaded.Session.Options);
+        Assert.AreEqual(options with { OutputDirectory = null, CacheDirectory = null, CompilerPath = null, CompileTimeout = null, CacheLimitMiB = QaicOptions.Default.CacheLimitMiB, NodePrecisionInfoFile = null }, loaded.Session.Options);
     }
 
     [TestMethod]
@@ -134,6 +139,10 @@ public sealed class SaveLoadTests
         }
 
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Qaic.ML.Tests.FreshProcess.dll"), zip, rows, "logits"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        string home = _directory.CreateSubdirectory("home").FullName;
+        start.Environment["HOME"] = home;
+        start.Environment.Remove("XDG_CACHE_HOME");
+        start.Environment.Remove("ORT_DISABLE_TELEMETRY");
         using Process process = Process.Start(start)!;
         Task<string> error = process.StandardError.ReadToEndAsync();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
@@ -146,6 +155,8 @@ public sealed class SaveLoadTests
         Assert.AreEqual(0, process.ExitCode, error.Result);
         List<float[]> scored = [.. output.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => Array.ConvertAll(line.Split(' '), v => float.Parse(v, CultureInfo.InvariantCulture)))];
         ModelData.AssertReference(s_model, "logits", scored);
+        Assert.AreEqual("", error.Result);
+        Assert.AreEqual("", string.Join(' ', Directory.EnumerateFiles(home, "*", SearchOption.AllDirectories)), "ONNX Runtime's telemetry keeps a database in there");
     }
 
     [TestMethod]

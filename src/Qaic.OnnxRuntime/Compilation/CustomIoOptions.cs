@@ -51,6 +51,6 @@ internal static partial class CustomIoOptions
         return file?.Apply(specs) ?? specs;
     }
 
-    [LoggerMessage(EventId = 4004, Level = LogLevel.Warning, Message = "The embedded compiler ignores keys of {File} that it does not know: {Keys}")]
+    [LoggerMessage(EventId = 4005, Level = LogLevel.Warning, Message = "The embedded compiler ignores keys of {File} that it does not know: {Keys}")]
     private static partial void KeysIgnored(ILogger logger, string file, string keys);
 }

@@ -8,7 +8,8 @@ namespace Qaic.Compilation;
 /// <summary>Keeps compiled networks on disk and finds them again, by what they were made from: the model and its external data, the options of compilation with the files they name, the compiler.</summary>
 /// <remarks>
 /// <para>Thread-safe, and safe between processes that share the directory: the same network is compiled once, others wait for it. An entry appears complete or not at all, whenever a process is killed.
-/// A damaged entry is noticed and made again. Beyond its limit the cache evicts what was used longest ago, but nothing that a process holds.</para>
+/// A damaged entry is noticed and made again. Beyond its limit the cache evicts what was used longest ago, but nothing that a process holds;
+/// where files cannot be locked, nobody can tell, and it evicts nothing.</para>
 /// <para>No fault of the cache fails a compilation: what cannot be kept is compiled, with a warning, and not kept.</para>
 /// <para>A directory is trusted as its files are: whoever may write to it chooses what the card runs. A new one is made for its owner alone.</para>
 /// </remarks>
@@ -32,6 +33,9 @@ public sealed class CompileCache
     private const int LockDigits = 3;
 
     private const long MinimumFreeBytes = 1 << 20;
+
+    // How often an entry may be replaced in the moment between opening its lease and looking at it; more often than that, it is something else.
+    private const int MaxReplacements = 8;
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMilliseconds(200);
 
@@ -235,6 +239,7 @@ public sealed class CompileCache
             throw new FileNotFoundException($"There is no model '{modelPath}'.", modelPath);
         }
 
+        Exception? compilers = null;
         try
         {
             if (CompileCacheKey.Of(compiler, modelPath, options, Digests, out string reason, cancellationToken) is not { } key)
@@ -245,12 +250,12 @@ public sealed class CompileCache
             {
                 return found;
             }
-            else if (Make(key, compiler, modelPath, options, logger, cancellationToken) is { } made)
+            else if (Make(key, compiler, modelPath, options, logger, ref compilers, cancellationToken) is { } made)
             {
                 return made;
             }
         }
-        catch (Exception e) when (IsFault(e))
+        catch (Exception e) when (IsFault(e) && e != compilers)
         {
             CompileCacheLog.Unusable(logger, Location, modelPath, e.Message);
         }
@@ -258,8 +263,11 @@ public sealed class CompileCache
         return Uncached(compiler, modelPath, options, logger, output, cancellationToken);
     }
 
-    // What the compiler throws as well comes again without the cache, and reaches the caller then.
     private static bool IsFault(Exception e) => e is IOException or UnauthorizedAccessException;
+
+    // ENOSPC and EDQUOT of Linux, EDQUOT of macOS, ERROR_HANDLE_DISK_FULL and ERROR_DISK_FULL. The vendor's compiler says it in words of its own, so the disk is asked too.
+    private static bool IsDiskFull(string directory, Exception e) =>
+        e.HResult is 28 or 122 or 69 or unchecked((int)0x80070027) or unchecked((int)0x80070070) || new DriveInfo(directory).AvailableFreeSpace < MinimumFreeBytes;
 
     private static CacheEntry Uncached(ICompiler compiler, string modelPath, QaicOptions options, ILogger logger, string? output, CancellationToken cancellationToken)
     {
@@ -318,7 +326,7 @@ public sealed class CompileCache
     }
 
     // Null: it cannot be kept, so it is to be compiled elsewhere; the log says why.
-    private CacheEntry? Make(string key, ICompiler compiler, string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    private CacheEntry? Make(string key, ICompiler compiler, string modelPath, QaicOptions options, ILogger logger, ref Exception? compilers, CancellationToken cancellationToken)
     {
         Prepare();
         using FileStream keyLock = Lock(key[..LockDigits], () => CompileCacheLog.Waiting(logger, modelPath), cancellationToken);
@@ -334,7 +342,7 @@ public sealed class CompileCache
             CompileCacheLog.Damaged(logger, EntryPath(key), modelPath, problem);
         }
 
-        TemporaryDirectory.Sweep(_building);
+        TemporaryDirectory.Sweep(_building, isOwn: true);
         var building = TemporaryDirectory.Create(_building);
         bool isGivenAway = false;
         try
@@ -347,10 +355,15 @@ public sealed class CompileCache
             {
                 qpc = compiler.Compile(modelPath, output, options, remarks, cancellationToken);
             }
-            catch (CompilationException e) when (new DriveInfo(building.Path).AvailableFreeSpace < MinimumFreeBytes)
+            catch (Exception e) when ((e is CompilationException || IsFault(e)) && IsDiskFull(building.Path, e))
             {
-                // The vendor's compiler says it in words of its own.
                 throw new IOException($"The disk is full, and the compiler failed: {e.Message}", e);
+            }
+            catch (Exception e) when (IsFault(e))
+            {
+                // A file that an option names is missing, for instance: the cache is not to blame, and without it the same would come again.
+                compilers = e;
+                throw;
             }
 
             var manifest = new CompileCacheManifest
@@ -409,7 +422,9 @@ public sealed class CompileCache
         }
 
         (manifest with { Files = files }).Write(output);
-        File.WriteAllBytes(Path.Combine(output, CompileCacheManifest.LeaseName), []);
+
+        // Not empty: where the system does not tell what is an ordinary file, only the length does.
+        File.WriteAllBytes(Path.Combine(output, CompileCacheManifest.LeaseName), "1"u8);
         Touch(output);
 
         // Held before it can be seen, so that nobody evicts it in between. Windows renames no directory with an open file in it.
@@ -418,7 +433,7 @@ public sealed class CompileCache
         {
             if (Directory.Exists(entry) && !Discard(entry))
             {
-                throw new IOException($"'{entry}' is damaged, but a process still uses it.");
+                throw new IOException($"'{entry}' is damaged, but a process still uses it, or files cannot be locked there.");
             }
 
             DateTimeOffset published = _clock.GetUtcNow();
@@ -482,7 +497,7 @@ public sealed class CompileCache
         }
 
         s_addedSinceTrim[Location] = 0;
-        TemporaryDirectory.Sweep(_building);
+        TemporaryDirectory.Sweep(_building, isOwn: true);
         Digests.Sweep();
         IReadOnlyList<CachedQpc> entries = Entries();
         long size = entries.Sum(e => e.Bytes);
@@ -553,17 +568,18 @@ public sealed class CompileCache
         {
             return new FileStream(Path.Combine(_locks, name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         }
-        catch (IOException e) when (IsLocked(e))
+        catch (IOException e) when (FileLock.IsLocked(e))
         {
             return null;
         }
     }
 
-    /// <summary>Takes a share in an entry. Null: there is no entry, or one without its lease.</summary>
+    /// <summary>Takes a share in an entry. Null: there is no entry, or one without a lease that can be told from another's.</summary>
     private static FileStream? OpenLease(string entry, CancellationToken cancellationToken)
     {
         string path = Path.Combine(entry, CompileCacheManifest.LeaseName);
-        for (long start = Stopwatch.GetTimestamp(); ;)
+        long start = Stopwatch.GetTimestamp();
+        for (int replaced = 0; replaced < MaxReplacements;)
         {
             FileStream? lease = null;
             try
@@ -577,12 +593,13 @@ public sealed class CompileCache
                 }
 
                 lease.Dispose();
+                replaced++;
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
             {
                 return null;
             }
-            catch (IOException e) when (IsLocked(e) && Stopwatch.GetElapsedTime(start) < s_momentaryLock)
+            catch (IOException e) when (FileLock.IsLocked(e) && Stopwatch.GetElapsedTime(start) < s_momentaryLock)
             {
                 cancellationToken.WaitHandle.WaitOne(TimeSpan.FromMilliseconds(5));
                 cancellationToken.ThrowIfCancellationRequested();
@@ -593,6 +610,8 @@ public sealed class CompileCache
                 throw;
             }
         }
+
+        return null;
     }
 
     /// <summary>Removes an entry that nobody holds: out of sight at once, then from the disk.</summary>
@@ -627,22 +646,16 @@ public sealed class CompileCache
         isHeld = false;
         try
         {
-            return new FileStream(Path.Combine(entry, CompileCacheManifest.LeaseName), FileMode.Open, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            // Without it: locked, not ours to write to and so not ours to delete, or nobody can tell.
+            FileStream? lease = FileLock.TryOwn(Path.Combine(entry, CompileCacheManifest.LeaseName));
+            isHeld = lease is null;
+            return lease;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Locked, or not ours to write to, and so not ours to delete.
-            isHeld = true;
-            return null;
-        }
     }
-
-    // EWOULDBLOCK of Linux and of macOS, and ERROR_SHARING_VIOLATION, as FileStream reports them.
-    private static bool IsLocked(IOException e) => e.HResult is 11 or 35 or unchecked((int)0x80070020);
 
     private void Touch(string entry)
     {

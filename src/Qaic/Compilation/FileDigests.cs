@@ -17,6 +17,9 @@ internal sealed class FileDigests(string directory, TimeProvider clock)
     private const int BufferSize = 1 << 20;
     private const int MaxAttempts = 3;
     private static readonly TimeSpan s_longestUnused = TimeSpan.FromDays(90);
+
+    // Use is noted once a day, so that finding a network writes nothing.
+    private static readonly TimeSpan s_noted = TimeSpan.FromDays(1);
     private long _read;
 
     /// <summary>Files that were read because nothing was remembered of them.</summary>
@@ -107,16 +110,39 @@ internal sealed class FileDigests(string directory, TimeProvider clock)
 
     private string? Recall(string path, FileStamp stamp)
     {
+        string memo = MemoOf(path);
         try
         {
-            string text = File.ReadAllText(MemoOf(path));
+            string text = File.ReadAllText(memo);
             int end = text.LastIndexOf(' ');
             string known = string.Create(CultureInfo.InvariantCulture, $"{stamp.Size} {stamp.Modified} {stamp.Changed} {stamp.Inode} {stamp.Device} ");
-            return end > known.Length && text.StartsWith(known, StringComparison.Ordinal) && text[(end + 1)..] == Check(path, text[..end]) ? text[known.Length..end] : null;
+            if (end <= known.Length || !text.StartsWith(known, StringComparison.Ordinal) || text[(end + 1)..] != Check(path, text[..end]))
+            {
+                return null;
+            }
+
+            NoteUse(memo);
+            return text[known.Length..end];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
+        }
+    }
+
+    private void NoteUse(string memo)
+    {
+        DateTime now = clock.GetUtcNow().UtcDateTime;
+        try
+        {
+            if (now - File.GetLastWriteTimeUtc(memo) > s_noted)
+            {
+                File.SetLastWriteTimeUtc(memo, now);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A cache that may only be read is used as it is.
         }
     }
 

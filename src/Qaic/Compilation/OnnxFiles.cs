@@ -3,16 +3,51 @@ using Qaic.Qpc;
 
 namespace Qaic.Compilation;
 
-/// <summary>Finds the files in which an ONNX model keeps weights outside of itself. Field numbers are those of onnx.proto.</summary>
+/// <summary>Reads of an ONNX model what must be known before it is compiled: the files in which it keeps weights outside of itself, and its batch symbol. Field numbers are those of onnx.proto.</summary>
 internal static unsafe class OnnxFiles
 {
     // Subgraphs nest in control flow; the bound keeps a hostile model from exhausting the stack.
     private const int MaxDepth = 64;
 
+    private delegate void Visitor(WireReader model);
+
     /// <summary>The locations that the model's tensors name, as they are written; each once, sorted.</summary>
     /// <exception cref="QpcFormatException">The file is no ONNX model, or nests too deeply.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IReadOnlyCollection<string> ExternalLocations(string modelPath)
+    {
+        var locations = new SortedSet<string>(StringComparer.Ordinal);
+        Visit(modelPath, model => Model(model, locations));
+        return locations;
+    }
+
+    /// <summary>The symbol that is the first dimension of every input: the batch.</summary>
+    /// <returns>Null if an input has another one there, or a number, or nothing; or if there is no input.</returns>
+    /// <inheritdoc cref="ExternalLocations" path="/exception"/>
+    public static string? LeadingSymbol(string modelPath)
+    {
+        // Before version 4 of the format every initializer is an input as well, and no input of the network.
+        var initializers = new HashSet<string>(StringComparer.Ordinal);
+        var inputs = new List<(string Name, string? Symbol)>();
+        Visit(modelPath, model =>
+        {
+            while (model.Next(out int field))
+            {
+                if (field == 7)
+                {
+                    Inputs(model.Message(), initializers, inputs);
+                }
+                else
+                {
+                    model.Skip();
+                }
+            }
+        });
+        string?[] symbols = [.. inputs.Where(i => !initializers.Contains(i.Name)).Select(i => i.Symbol).Distinct()];
+        return symbols is [{ Length: > 0 } symbol] ? symbol : null;
+    }
+
+    private static void Visit(string modelPath, Visitor visit)
     {
         using var stream = new FileStream(modelPath, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
         if (stream.Length is 0 or > int.MaxValue)
@@ -27,14 +62,108 @@ internal static unsafe class OnnxFiles
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref address);
         try
         {
-            var locations = new SortedSet<string>(StringComparer.Ordinal);
-            Model(new WireReader(new ReadOnlySpan<byte>(address + view.PointerOffset, (int)stream.Length), $"Model '{modelPath}'"), locations);
-            return locations;
+            visit(new WireReader(new ReadOnlySpan<byte>(address + view.PointerOffset, (int)stream.Length), $"Model '{modelPath}'"));
         }
         finally
         {
             view.SafeMemoryMappedViewHandle.ReleasePointer();
         }
+    }
+
+    // GraphProto: initializer 5, input 11. TensorProto: name 8.
+    private static void Inputs(WireReader graph, HashSet<string> initializers, List<(string Name, string? Symbol)> inputs)
+    {
+        while (graph.Next(out int field))
+        {
+            switch (field)
+            {
+                case 5:
+                    WireReader tensor = graph.Message();
+                    while (tensor.Next(out int part))
+                    {
+                        if (part == 8)
+                        {
+                            initializers.Add(tensor.String());
+                        }
+                        else
+                        {
+                            tensor.Skip();
+                        }
+                    }
+
+                    break;
+                case 11:
+                    inputs.Add(Input(graph.Message()));
+                    break;
+                default:
+                    graph.Skip();
+                    break;
+            }
+        }
+    }
+
+    // ValueInfoProto: name 1, type 2. TypeProto: tensor_type 1. TypeProto.Tensor: shape 2.
+    private static (string Name, string? Symbol) Input(WireReader value)
+    {
+        string name = "";
+        string? symbol = null;
+        while (value.Next(out int field))
+        {
+            switch (field)
+            {
+                case 1:
+                    name = value.String();
+                    break;
+                case 2:
+                    symbol = First(value.Message(), 1, out WireReader tensor) && First(tensor, 2, out WireReader shape) ? Symbol(shape) : null;
+                    break;
+                default:
+                    value.Skip();
+                    break;
+            }
+        }
+
+        return (name, symbol);
+    }
+
+    // TensorShapeProto: dim 1. Dimension: dim_value 1, dim_param 2.
+    private static string? Symbol(WireReader shape)
+    {
+        string? symbol = null;
+        if (First(shape, 1, out WireReader first))
+        {
+            while (first.Next(out int field))
+            {
+                if (field == 2)
+                {
+                    symbol = first.String();
+                }
+                else
+                {
+                    first.Skip();
+                }
+            }
+        }
+
+        return symbol;
+    }
+
+    // The first message of that field.
+    private static bool First(WireReader message, int wanted, out WireReader found)
+    {
+        while (message.Next(out int field))
+        {
+            if (field == wanted)
+            {
+                found = message.Message();
+                return true;
+            }
+
+            message.Skip();
+        }
+
+        found = default;
+        return false;
     }
 
     // ModelProto: graph 7, training_info 20, functions 25.

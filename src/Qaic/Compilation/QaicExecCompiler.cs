@@ -26,6 +26,8 @@ public sealed class QaicExecCompiler : ICompiler
 {
     internal const string RawKeyword = "compiler_args";
 
+    private const string BatchKeyword = "batch_size";
+    private const string SymbolFlag = "onnx-define-symbol";
     private const string OptionOrigin = "option CompilerPath, compiler_path";
     private const string LibraryName = "libQAicCompiler.so";
 
@@ -33,23 +35,19 @@ public sealed class QaicExecCompiler : ICompiler
     private const string LibraryVariable = "QAIC_COMPILER_LIB";
     private const string UnsupportedVariable = "QAIC_COMPILER_OPTS_UNSUPPORTED";
 
-    // Searched for, not chosen: then the option of a compilation may still choose another one.
-    private readonly bool _isSearched;
-
     /// <summary>A compiler at a known place.</summary>
     /// <param name="path">The executable, or the directory with <c>qaic-compile</c> or <c>qaic-exec</c>.</param>
     /// <exception cref="ArgumentException">The path is empty.</exception>
     /// <exception cref="CompilationException"><see cref="CompilationError.CompilerUnavailable"/>: there is no program; with the places that were looked at.</exception>
     public QaicExecCompiler(string path)
-        : this(Search(NotEmpty(path), "the path that was given"), isSearched: false)
+        : this(Search(NotEmpty(path), "the path that was given"))
     {
     }
 
-    private QaicExecCompiler(QaicExecCandidate place, bool isSearched)
+    private QaicExecCompiler(QaicExecCandidate place)
     {
         Path = place.Path;
         Name = System.IO.Path.GetFileName(place.Path);
-        _isSearched = isSearched;
     }
 
     /// <summary>Full path of the executable.</summary>
@@ -69,7 +67,7 @@ public sealed class QaicExecCompiler : ICompiler
     /// In each, <c>qaic-compile</c> comes before <c>qaic-exec</c>. If the option or the variable is set, nothing else is looked at.</summary>
     /// <param name="options">The options; null for defaults.</param>
     /// <exception cref="CompilationException"><see cref="CompilationError.CompilerUnavailable"/>: there is none; with the places that were looked at.</exception>
-    public static QaicExecCompiler Find(QaicOptions? options = null) => new(Search(options?.CompilerPath), options?.CompilerPath is null);
+    public static QaicExecCompiler Find(QaicOptions? options = null) => new(Search(options?.CompilerPath));
 
     /// <summary>Finds the compiler as <see cref="Find"/> does.</summary>
     /// <param name="options">The options; null for defaults.</param>
@@ -79,7 +77,7 @@ public sealed class QaicExecCompiler : ICompiler
     public static bool TryFind(QaicOptions? options, [NotNullWhen(true)] out QaicExecCompiler? compiler, [NotNullWhen(false)] out string? reason)
     {
         QaicExecCandidate? place = Search(options?.CompilerPath, OptionOrigin, out string looked);
-        compiler = place is null ? null : new QaicExecCompiler(place, options?.CompilerPath is null);
+        compiler = place is null ? null : new QaicExecCompiler(place);
         reason = compiler is null ? looked : null;
         return compiler is not null;
     }
@@ -96,7 +94,8 @@ public sealed class QaicExecCompiler : ICompiler
 
     /// <inheritdoc/>
     /// <remarks>The compiler writes into a new directory inside <paramref name="outputDirectory"/>; what it has made is renamed into place when all of it is there and opens as a QPC.
-    /// Each line that it prints goes to <paramref name="logger"/>, from other threads than the caller's. <see cref="QaicOptions.CompileTimeout"/> counts all runs together.</remarks>
+    /// Each line that it prints goes to <paramref name="logger"/>, from other threads than the caller's. <see cref="QaicOptions.CompileTimeout"/> counts all runs together.
+    /// <see cref="QaicOptions.CompilerPath"/> is not looked at: it chooses a compiler (<see cref="Find"/>), and this one is chosen.</remarks>
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="IOException">The output directory cannot be written to.</exception>
     /// <exception cref="OperationCanceledException">The compilation was cancelled; the compiler and all it had started have ended.</exception>
@@ -106,11 +105,6 @@ public sealed class QaicExecCompiler : ICompiler
         ArgumentException.ThrowIfNullOrEmpty(outputDirectory);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logger);
-        if (_isSearched && options.CompilerPath is not null && Find(options) is { } chosen && chosen.Path != Path)
-        {
-            return chosen.Compile(modelPath, outputDirectory, options, logger, cancellationToken);
-        }
-
         options.Validate();
         cancellationToken.ThrowIfCancellationRequested();
         string model = System.IO.Path.GetFullPath(modelPath);
@@ -128,7 +122,7 @@ public sealed class QaicExecCompiler : ICompiler
             Make(target);
             using var work = TemporaryDirectory.CreateIn(target);
             QaicExecCapabilities tool = QaicExecCapabilities.Of(Path, Clock, stop.Token);
-            IReadOnlyList<CompilerArgument> arguments = Arguments(options, work.Path);
+            IReadOnlyList<CompilerArgument> arguments = Arguments(model, options, tool, work.Path);
             Gate(arguments, tool);
             foreach (QaicExecRun run in QaicExecPlan.For(model, arguments, Hardware(options, tool), IsCompileOnlyNeeded(tool), work.Path))
             {
@@ -206,9 +200,9 @@ public sealed class QaicExecCompiler : ICompiler
         }
     }
 
-    private static IReadOnlyList<CompilerArgument> Arguments(QaicOptions options, string directory)
+    private static IReadOnlyList<CompilerArgument> Arguments(string model, QaicOptions options, QaicExecCapabilities tool, string directory)
     {
-        IReadOnlyList<CompilerArgument> arguments = OptionTable.CompilerArguments(options);
+        IReadOnlyList<CompilerArgument> arguments = WithBatch(OptionTable.CompilerArguments(options), model, options, tool);
         if (options.Specializations.IsDefaultOrEmpty)
         {
             return arguments;
@@ -220,6 +214,38 @@ public sealed class QaicExecCompiler : ICompiler
         return [.. arguments, new CompilerArgument("specializations", "network-specialization-config", $"-network-specialization-config={path}")];
     }
 
+    // The compiler takes the batch by its symbol or, of a model that has none, by number; never both.
+    private static IReadOnlyList<CompilerArgument> WithBatch(IReadOnlyList<CompilerArgument> arguments, string model, QaicOptions options, QaicExecCapabilities tool)
+    {
+        bool IsRaw(string flag) => arguments.Any(a => a.Keyword == RawKeyword && a.Flag == flag);
+        CompilerArgument[] others = [.. arguments.Where(a => a.Keyword != BatchKeyword)];
+        if (!options.Specializations.IsDefaultOrEmpty || options.NetworkSpecializationConfig is not null || IsRaw("network-specialization-config"))
+        {
+            return others;
+        }
+
+        if (!options.DynamicShapeInput.IsDefaultOrEmpty || IsRaw("batchsize") || tool.Flags?.Contains(SymbolFlag) == false || LeadingSymbol(model) is not { } symbol)
+        {
+            return arguments;
+        }
+
+        return options.OnnxDefineSymbol.ContainsKey(symbol) || arguments.Any(a => a.Keyword == RawKeyword && a.Text.StartsWith($"-{SymbolFlag}={symbol},", StringComparison.Ordinal))
+            ? others
+            : [new CompilerArgument(BatchKeyword, SymbolFlag, string.Create(CultureInfo.InvariantCulture, $"-{SymbolFlag}={symbol},{options.BatchSize ?? 1}")), .. others];
+    }
+
+    // A model in another format than ONNX's has no symbol that could be read; what is wrong with one, the compiler says.
+    private static string? LeadingSymbol(string model)
+    {
+        try
+        {
+            return OnnxFiles.LeadingSymbol(model);
+        }
+        catch (Exception e) when (e is QpcFormatException or IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
 
     private void Gate(IReadOnlyList<CompilerArgument> arguments, QaicExecCapabilities tool)
     {
@@ -313,7 +339,7 @@ public sealed class QaicExecCompiler : ICompiler
         }
         catch (QpcFormatException e)
         {
-            throw Failed(run, model, tool, CompilationError.DamagedOutput, $"it reports success, but what it wrote is no QPC: {e.Message}. Check that the disk is not full.", 0, tail, e);
+            throw Failed(run, model, tool, CompilationError.DamagedOutput, $"it reports success, but what it wrote is no QPC: {e.Message} Check that the disk is not full.", 0, tail, e);
         }
     }
 

@@ -10,6 +10,12 @@ internal sealed class TemporaryDirectory : IDisposable
     // Locked as long as the owner lives. The lock goes with the process, however it ends, and holds across containers that share a disk.
     private const string LockName = ".owner";
 
+    // Between making the lock's file and locking it nobody has it; a maker that needs longer than this for that is gone.
+    private static readonly TimeSpan s_youth = TimeSpan.FromMinutes(1);
+
+    // Without a lock's file: its maker, or who deleted it, was killed within a moment.
+    private static readonly TimeSpan s_longestMoment = TimeSpan.FromHours(1);
+
     // By path, so that the registry keeps no owner alive.
     private static readonly ConcurrentDictionary<string, FileStream> s_live = new();
     private static int s_swept;
@@ -79,17 +85,23 @@ internal sealed class TemporaryDirectory : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Deletes what killed processes have left in <paramref name="parent"/>.</summary>
-    internal static void Sweep(string parent)
+    /// <summary>Deletes what killed processes have left in <paramref name="parent"/>, when it is older than a minute. Where files cannot be locked, nothing.</summary>
+    /// <param name="parent">The directory to look in.</param>
+    /// <param name="isOwn">Whether everything in it is made here, so that directories without a lock go too, after an hour.</param>
+    internal static void Sweep(string parent, bool isOwn = false)
     {
         try
         {
             foreach (string path in Directory.EnumerateDirectories(parent, Prefix + "*"))
             {
-                string ownerLock = System.IO.Path.Combine(path, LockName);
-                if (File.Exists(ownerLock) && IsAbandoned(ownerLock))
+                var ownerLock = new FileInfo(System.IO.Path.Combine(path, LockName));
+                if (ownerLock.Exists)
                 {
-                    TryDelete(path);
+                    SweepOne(path, ownerLock);
+                }
+                else if (isOwn && DateTime.UtcNow - Directory.GetLastWriteTimeUtc(path) > s_longestMoment)
+                {
+                    TryDelete(path, ownerLock: null);
                 }
             }
         }
@@ -99,16 +111,23 @@ internal sealed class TemporaryDirectory : IDisposable
         }
     }
 
-    private static bool IsAbandoned(string ownerLock)
+    private static void SweepOne(string path, FileInfo ownerLock)
     {
+        if (DateTime.UtcNow - ownerLock.LastWriteTimeUtc < s_youth)
+        {
+            return;
+        }
+
         try
         {
-            using var stream = new FileStream(ownerLock, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-            return true;
+            if (FileLock.TryOwn(ownerLock.FullName) is { } taken)
+            {
+                TryDelete(path, taken);
+            }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            return false;
+            // Somebody else has swept it.
         }
     }
 
@@ -116,16 +135,34 @@ internal sealed class TemporaryDirectory : IDisposable
     {
         if (s_live.TryRemove(path, out FileStream? ownerLock))
         {
-            // First, because Windows deletes no open file.
-            ownerLock.Dispose();
-            TryDelete(path);
+            TryDelete(path, ownerLock);
         }
     }
 
-    private static void TryDelete(string path)
+    // The lock is kept, and its file there, until all else is gone: whoever looks in between finds it owned, and after a crash abandoned.
+    private static void TryDelete(string path, FileStream? ownerLock)
     {
+        using FileStream? held = ownerLock;
         try
         {
+            foreach (string entry in Directory.EnumerateFileSystemEntries(path).ToList())
+            {
+                if (File.GetAttributes(entry).HasFlag(FileAttributes.Directory) && new DirectoryInfo(entry).LinkTarget is null)
+                {
+                    Directory.Delete(entry, recursive: true);
+                }
+                else if (System.IO.Path.GetFileName(entry) != LockName)
+                {
+                    File.Delete(entry);
+                }
+            }
+
+            if (OperatingSystem.IsWindows())
+            {
+                // It deletes no open file.
+                held?.Dispose();
+            }
+
             Directory.Delete(path, recursive: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -23,12 +23,6 @@ internal sealed class UnavailableCompiler(string platform, string reason) : ICom
             throw new FileNotFoundException($"There is no model '{modelPath}'.", modelPath);
         }
 
-        // Chosen for this compilation, so it was not looked for when the platform was.
-        if (options.CompilerPath is not null)
-        {
-            return QaicExecCompiler.Find(options).Compile(modelPath, outputDirectory, options, logger, cancellationToken);
-        }
-
         throw new CompilationException(
             $"'{modelPath}' is a model, and {platform} runs compiled networks only. {reason} Or compile it on another machine "
             + "(qaic-compile, or qaic-exec -compile-only: -m=<model> -aic-hw -aic-hw-version=2.0 -aic-num-cores=<n> -aic-binary-dir=<directory>) and give the programqpc.bin that it writes; "

@@ -42,6 +42,12 @@ internal static partial class Log
     [LoggerMessage(EventId = 2010, Level = LogLevel.Warning, Message = "New options could not be put into force, nor the old ones restored; the next run tries again with the old ones")]
     public static partial void NotRestored(ILogger logger, Exception exception);
 
+    [LoggerMessage(EventId = 3005, Level = LogLevel.Information, Message = "The embedded compiler has no use for some options of {Model}; they are recorded in the QPC only: {Options}")]
+    public static partial void OnlyRecorded(ILogger logger, string model, string options);
+
+    [LoggerMessage(EventId = 3004, Level = LogLevel.Warning, Message = "Option CompilerPath (compiler_path) '{Path}' is not used: the {Platform} has a compiler of its own. For a card set Backend to Aic, or compile alone with new QaicExecCompiler(path).Compile")]
+    public static partial void CompilerNotUsed(ILogger logger, string path, string platform);
+
     [LoggerMessage(EventId = 3003, Level = LogLevel.Warning, Message = "{Warning}")]
     public static partial void DoubtfulOption(ILogger logger, string warning);
 

@@ -47,13 +47,11 @@ internal sealed class QaicUtil(string? path, TimeSpan limit)
     private const string Name = "qaic-util";
     private const int MaxCharacters = 4 << 20;
     private const int MaxDepth = 32;
+    private const UnixFileMode AnyExecute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
 
     /// <summary>The one of the SDK, else the one in PATH, else none.</summary>
-    public static QaicUtil Installed => new(
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries).Prepend(Directory)
-            .Select(directory => Path.Combine(directory, Name)).FirstOrDefault(File.Exists),
-        s_limit);
+    public static QaicUtil Installed => new(Search(Directory, Environment.GetEnvironmentVariable("PATH")), s_limit);
 
     /// <summary>Asks it.</summary>
     public IReadOnlyList<QaicUtilDevice> Devices()
@@ -83,6 +81,11 @@ internal sealed class QaicUtil(string? path, TimeSpan limit)
             Discard(json);
         }
     }
+
+    /// <summary>The program in the SDK's directory, else in that of PATH; null if there is none.</summary>
+    // Relative entries are left out: which program is run must not depend on the directory one happens to be in.
+    internal static string? Search(string sdkDirectory, string? searchPath) =>
+        (searchPath ?? "").Split(Path.PathSeparator).Where(Path.IsPathRooted).Prepend(sdkDirectory).Select(directory => Path.Combine(directory, Name)).FirstOrDefault(IsProgram);
 
     /// <summary>Reads JSON, or the text for people.</summary>
     internal static IReadOnlyList<QaicUtilDevice> Parse(string output)
@@ -248,13 +251,19 @@ internal sealed class QaicUtil(string? path, TimeSpan limit)
         return simple.ToString();
     }
 
+    private static bool IsProgram(string file) => File.Exists(file) && (OperatingSystem.IsWindows() || (File.GetUnixFileMode(file) & AnyExecute) != 0);
+
     // Null: it cannot be run, or takes too long. An exit code says little: without a device it is 0, and in newer tools also with one that failed.
     private string? Run(string[] arguments)
     {
+        var start = new ProcessStartInfo(path!, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+
+        // Numbers are read with a decimal point and names in English, whatever the user speaks.
+        start.Environment["LC_ALL"] = "C.UTF-8";
         Process process;
         try
         {
-            process = Process.Start(new ProcessStartInfo(path!, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true })!;
+            process = Process.Start(start)!;
         }
         catch (Exception e) when (e is Win32Exception or InvalidOperationException)
         {

@@ -54,6 +54,10 @@ internal static class OptionReader
         {
             value = option.Type.Read(raw, option.Form);
         }
+        catch (RawFormatException e) when (e.IsPredicate)
+        {
+            throw OptionException.At(e.Value.Place, $"Option '{key}' {e.Message}.", key);
+        }
         catch (RawFormatException e)
         {
             throw Wrong(option, key, e.Value, e.Message, isElement: raw is RawList);

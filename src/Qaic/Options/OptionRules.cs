@@ -29,12 +29,13 @@ internal static class OptionRules
             }
         }
 
-        foreach (OptionInfo option in OptionTable.All.Where(o => o.IsSet(options)))
+        Dictionary<OptionInfo, string> raw = RawOptions(options);
+        foreach (OptionInfo option in OptionTable.All.Where(o => o.IsSet(options) || raw.ContainsKey(o)))
         {
             foreach (RequiresAttribute requires in option.Requires)
             {
                 OptionInfo other = OptionTable.ByProperty(requires.Property);
-                if (!other.IsSet(options))
+                if (option.IsSet(options) && !other.IsSet(options) && !raw.ContainsKey(other))
                 {
                     throw new ArgumentException($"Option {option} needs {other}: {requires.Reason}. Set {other.Property}, or leave out {option.Property}.", option.Property);
                 }
@@ -43,20 +44,43 @@ internal static class OptionRules
             foreach (ExcludesAttribute excludes in option.Excludes)
             {
                 OptionInfo other = OptionTable.ByProperty(excludes.Property);
-                if (other.IsSet(options) && (other.GetValue(options) is not int number || (number >= excludes.Minimum && number <= excludes.Maximum)))
+                if ((other.IsSet(options) || raw.ContainsKey(other)) && (Number(other) is not { } number || (number >= excludes.Minimum && number <= excludes.Maximum)))
                 {
-                    throw new ArgumentException($"Options {option} and {other} exclude each other: {excludes.Reason}. Leave one out.", option.Property);
+                    throw new ArgumentException($"Options {Shown(option)} and {Shown(other)} exclude each other: {excludes.Reason}. Leave one out.", option.Property);
                 }
             }
         }
 
         int clusters = options.SdpClusterSizes.IsDefault ? 0 : options.SdpClusterSizes.Sum();
-        if (options.NumCores is { } cores && clusters > cores)
+        int cores = options.NumCores ?? 1;
+        if (clusters > cores && !raw.ContainsKey(OptionTable.ByProperty(nameof(QaicOptions.NumCores))))
         {
             throw Together(nameof(QaicOptions.SdpClusterSizes), nameof(QaicOptions.NumCores), $"the clusters have {clusters} cores in sum, and the network has {cores}");
         }
 
         CheckRawArguments(options);
+
+        string Shown(OptionInfo option) => raw.TryGetValue(option, out string? argument) ? $"{OptionTable.ByProperty(nameof(QaicOptions.CompilerArguments))} '{argument}'" : option.ToString();
+
+        int? Number(OptionInfo option) =>
+            raw.TryGetValue(option, out string? argument)
+                ? int.TryParse(argument[(argument.IndexOf('=', StringComparison.Ordinal) + 1)..], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int number) ? number : null
+                : option.GetValue(options) as int?;
+    }
+
+    // The options whose flag is among the raw arguments, with that argument; without those that are switched off there.
+    private static Dictionary<OptionInfo, string> RawOptions(QaicOptions options)
+    {
+        var raw = new Dictionary<OptionInfo, string>();
+        foreach (string argument in options.CompilerArguments.IsDefault ? [] : options.CompilerArguments)
+        {
+            if (OptionTable.Find(OptionTable.FlagOf(argument)) is { Flag: not null } option && !(option.TypeName == "bool" && argument.Split('=') is [_, "0" or "false" or "False"]))
+            {
+                raw[option] = argument;
+            }
+        }
+
+        return raw;
     }
 
     /// <summary>The first reason why a value, which has the option's type, is none of its values; null if there is none.</summary>

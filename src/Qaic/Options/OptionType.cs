@@ -244,7 +244,7 @@ internal abstract class OptionType
 
                 if (!symbols.TryAdd(symbol, number))
                 {
-                    throw new RawFormatException(at, $"each symbol once; '{symbol}' is there twice");
+                    throw new RawFormatException(at, $"must have each symbol once, and '{symbol}' is there twice", isPredicate: true);
                 }
             }
 
@@ -366,7 +366,7 @@ internal abstract class OptionType
                         case "input_shape": shape = (ImmutableArray<int>)Of(typeof(ImmutableArray<int>)).Read(value, OptionForm.Joined); break;
                         case "scale": scale = (decimal)s_number.Read(value, form); break;
                         case "offset": offset = (int)s_integer.Read(value, form); break;
-                        default: throw new RawFormatException(key, $"{Expected} (and scale and offset of a quantized type); it has no '{key.Value}'");
+                        default: throw new RawFormatException(key, $"must have input_name, input_type and input_shape for each input (and scale and offset of a quantized type), and no '{key.Value}'", isPredicate: true);
                     }
                 }
                 catch (FormatException e) when (e is not RawFormatException)
@@ -375,7 +375,10 @@ internal abstract class OptionType
                 }
             }
 
-            return name is null || type is null || shape is null ? throw new FormatException(Expected) : new ModelInput(name, type, shape.Value) { Scale = scale, Offset = offset };
+            string? missing = name is null ? "input_name" : type is null ? "input_type" : shape is null ? "input_shape" : null;
+            return missing is null
+                ? new ModelInput(name!, type!, shape!.Value) { Scale = scale, Offset = offset }
+                : throw new RawFormatException(raw, $"must have input_name, input_type and input_shape for each input, and {(name is null ? "one" : $"'{name}'")} lacks {missing}", isPredicate: true);
         }
 
         public override object Simple(object value)

@@ -18,7 +18,8 @@ internal static class OptionYaml
             throw TooLong(source);
         }
 
-        var parser = new Parser(new StringReader(text));
+        // Files lose their byte order mark when they are decoded; a text from elsewhere may still have it.
+        var parser = new Parser(new StringReader(text.StartsWith('\uFEFF') ? text[1..] : text));
         try
         {
             return Document(parser, source);

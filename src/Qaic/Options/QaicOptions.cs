@@ -34,10 +34,10 @@ public sealed partial record QaicOptions
         Help = "Instances of the network that are active on a device at once. Cores times activations must not exceed the device's free cores.")]
     public int NumActivations { get; init; } = 1;
 
-    /// <summary>Inferences in flight per activation. The default is enough to hide the hand-over between host and device.</summary>
+    /// <summary>Inferences in flight per activation. The default is enough to hide the hand-over between host and device. The vendor's runner has 10.</summary>
     /// <value>set_size: int, 1 to 1024. Default: 4.</value>
     [Option(OptionStage.Run, "set_size", Minimum = 1, Maximum = 1024,
-        Help = "Inferences in flight per activation. The default is enough to hide the hand-over between host and device.")]
+        Help = "Inferences in flight per activation. The default is enough to hide the hand-over between host and device. The vendor's runner has 10.")]
     public int SetSize { get; init; } = 4;
 
     // Session.
@@ -92,17 +92,17 @@ public sealed partial record QaicOptions
     public string? CompilerPath { get; init; }
 
     /// <summary>Seconds that a compilation may take.</summary>
-    /// <value>compile_timeout: int, 1 or more. Default: no limit.</value>
-    [Option(OptionStage.Session, "compile_timeout", Minimum = 1, Unset = "no limit",
+    /// <value>compile_timeout: int, 1 to 4000000. Default: no limit.</value>
+    [Option(OptionStage.Session, "compile_timeout", Minimum = 1, Maximum = 4_000_000, Unset = "no limit",
         Help = "Seconds that a compilation may take.")]
     public int? CompileTimeout { get; init; }
 
     // Model and shapes.
 
-    /// <summary>Rows per inference of a model whose batch dimension is free. A value for the batch symbol in <see cref="OnnxDefineSymbol"/> wins.</summary>
+    /// <summary>Rows per inference of a model whose batch dimension is free. A value for the batch symbol in <see cref="OnnxDefineSymbol"/> wins. For the card, a symbol that leads every input becomes -onnx-define-symbol, and -batchsize is for models without; sets of shapes go without either.</summary>
     /// <value>batch_size: int, 1 or more. Default: 32 on the simulated card, 1 on the card. Flag: -batchsize=&lt;int&gt;.</value>
     [Option(OptionStage.Compile, "batch_size", Flag = "batchsize", Form = OptionForm.Value, Minimum = 1, Unset = "32 on the simulated card, 1 on the card", IsSimulated = true,
-        Help = "Rows per inference of a model whose batch dimension is free. A value for the batch symbol in onnx_define_symbol wins.")]
+        Help = "Rows per inference of a model whose batch dimension is free. A value for the batch symbol in onnx_define_symbol wins. For the card, a symbol that leads every input becomes -onnx-define-symbol, and -batchsize is for models without; sets of shapes go without either.")]
     public int? BatchSize { get; init; }
 
     /// <summary>Values of the model's symbolic dimensions, by symbol. A symbol that leads every input and output is the batch and needs none; see <see cref="BatchSize"/>.</summary>
@@ -257,6 +257,8 @@ public sealed partial record QaicOptions
     [Option(OptionStage.Compile, "external_quantization_file", Flag = "external-quantization", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none", File = OptionFile.Input,
         Help = "Quantize with the encodings in this file (AIMET).")]
     [Excludes(nameof(LoadProfile), "the encodings replace the profile")]
+    [Excludes(nameof(DumpProfile), "the encodings replace the profile")]
+    [Excludes(nameof(ConvertToQuantize), "the encodings replace the profile")]
     public string? ExternalQuantizationFile { get; init; }
 
     /// <summary>Text file with the data to profile with: per line one inference, the raw files of its inputs in the model's order, separated by commas.</summary>
@@ -455,15 +457,15 @@ public sealed partial record QaicOptions
         Help = "Compress the traffic between devices to MXINT8.")]
     public bool AllowMxInt8MdpIo { get; init; }
 
-    /// <summary>Instances that the compiler lays the network out for.</summary>
+    /// <summary>Instances, as qaic-exec counts them where it runs what it has compiled; public recipes give it to compilations as well.</summary>
     /// <value>aic_num_of_instances: int, 1 or more. Default: the compiler's. Flag: -aic-num-of-instances=&lt;int&gt;.</value>
     [Option(OptionStage.Compile, "aic_num_of_instances", Flag = "aic-num-of-instances", Form = OptionForm.Value, Minimum = 1, Unset = "the compiler's",
-        Help = "Instances that the compiler lays the network out for.")]
+        Help = "Instances, as qaic-exec counts them where it runs what it has compiled; public recipes give it to compilations as well.")]
     public int? NumOfInstances { get; init; }
 
     /// <summary>Hardware to compile for: ai100, ai200, or 2.0 in the older spelling.</summary>
-    /// <value>aic_hw_version: str. Default: that of the device, else ai100. Flag: -aic-hw-version=&lt;text&gt;.</value>
-    [Option(OptionStage.Compile, "aic_hw_version", Flag = "aic-hw-version", Unset = "that of the device, else ai100",
+    /// <value>aic_hw_version: str. Default: ai100 where the compiler knows that name, else 2.0. Flag: -aic-hw-version=&lt;text&gt;.</value>
+    [Option(OptionStage.Compile, "aic_hw_version", Flag = "aic-hw-version", Unset = "ai100 where the compiler knows that name, else 2.0",
         Help = "Hardware to compile for: ai100, ai200, or 2.0 in the older spelling.")]
     public string? HardwareVersion { get; init; }
 

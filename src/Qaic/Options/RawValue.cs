@@ -22,7 +22,8 @@ internal abstract record RawValue(OptionPlace Place)
         return value switch
         {
             null or bool or string or int or decimal or double or Enum or ModelInput => Scalar(value),
-            float single => Scalar((double)single),
+            // To decimal at once: as a double, 0.1f is 0.100000001490116.
+            float single => Math.Abs(single) < 1e15f ? Scalar((decimal)single) : Scalar((double)single),
             sbyte or byte or short or ushort or uint or long or ulong or nint or nuint => Whole((IConvertible)value),
             IDictionary map => new RawMap([.. Entries(map).Select(e => Entry(e.Key, e.Value, depth))], default),
             KeyValuePair<string, int> pair => new RawMap([Entry(pair.Key, pair.Value, depth)], default),
@@ -78,8 +79,10 @@ internal sealed record RawMap(ImmutableArray<KeyValuePair<RawScalar, RawValue>> 
     public override string Shown() => "a mapping";
 }
 
-/// <summary>What an element should have been.</summary>
-internal sealed class RawFormatException(RawValue value, string expected) : FormatException(expected)
+/// <summary>What an element should have been, as a noun; or, as a predicate, what is wrong with a value of the right kind: "must have ...".</summary>
+internal sealed class RawFormatException(RawValue value, string expected, bool isPredicate = false) : FormatException(expected)
 {
     public RawValue Value { get; } = value;
+
+    public bool IsPredicate { get; } = isPredicate;
 }

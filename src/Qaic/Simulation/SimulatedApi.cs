@@ -359,7 +359,7 @@ internal static unsafe partial class SimulatedApi
     }
 
     private static SimulatedCard CardOf(int device) =>
-        SimulatedMachine.FindCard(device) ?? throw new SimulatedFailure(QStatus.NoDev, $"There is no device with QID {device}.");
+        SimulatedMachine.FindCard(device) ?? throw new SimulatedFailure(QStatus.NoDev, SimulatedMachine.NoCard(device));
 
     // No list means every device of machine 0, which is the whole machine to a plain client of the C API.
     private static SimulatedCard[] CardsOf(ReadOnlySpan<int> devices)

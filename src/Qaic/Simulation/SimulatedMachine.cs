@@ -64,6 +64,11 @@ internal sealed class SimulatedMachine
         return machine is not null && id < machine.Cards.Count ? machine.Cards[id] : null;
     }
 
+    /// <summary>What to say of a QID without a card: the device as its machine's user counts it, and which ones there are.</summary>
+    public static string NoCard(int qid) => Find(qid) is { } machine
+        ? $"There is no device {qid - machine.FirstQid}; the simulated machine has {(machine.Cards.Count == 1 ? "device 0 only" : $"devices 0 to {machine.Cards.Count - 1}")}."
+        : $"There is no device with QID {qid}.";
+
     /// <summary>Lets the faults of every machine happen that are meant for a call without a device.</summary>
     /// <exception cref="SimulatedFailure">The call is meant to fail.</exception>
     public static void EnterAll(ApiFunction function)

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
 using Qaic.Qpc;
@@ -89,16 +90,95 @@ public sealed class SessionCacheTests : IDisposable
         Assert.IsFalse(Directory.Exists(_cache));
     }
 
+    [TestMethod]
+    public void What_is_only_recorded_is_said_of_a_network_that_was_found_as_well()
+    {
+        Open("wine_mlp", new() { ConvertToFp16 = true }).Dispose();
+        string[] compiled = [.. _compilations.Messages.Where(m => m.Contains("recorded in the QPC only: convert_to_fp16", StringComparison.Ordinal))];
+        Assert.HasCount(1, compiled);
+        Open("wine_mlp", new() { ConvertToFp16 = true }).Dispose();
+        Assert.AreEqual(1, _compilations.Count);
+        CollectionAssert.AreEqual(new[] { compiled[0], compiled[0] }, _compilations.Messages.Where(m => m.Contains("recorded in the QPC only", StringComparison.Ordinal)).ToArray());
+    }
+
+    [TestMethod]
+    public void A_path_to_the_vendors_compiler_is_not_used_by_the_simulated_card_and_the_log_says_so()
+    {
+        for (int i = 1; i <= 2; i++)
+        {
+            Open("wine_mlp", new() { CompilerPath = "/sdk/qaic-compile" }).Dispose();
+            Assert.HasCount(i, _compilations.Messages.Where(m => m.StartsWith("Option CompilerPath (compiler_path) '/sdk/qaic-compile' is not used", StringComparison.Ordinal)).ToList());
+        }
+
+        Open("wine_mlp", new()).Dispose();
+        Assert.AreEqual(1, _compilations.Count, "it makes no other network");
+    }
+
+    [TestMethod]
+    public void A_file_that_an_option_names_and_that_is_missing_is_reported_before_anything_is_compiled()
+    {
+        var e = Assert.ThrowsExactly<FileNotFoundException>(() => Open("wine_mlp", new() { ConvertToQuantize = true, InputListFile = "no/list.txt" }));
+        Assert.Contains("Option InputListFile (input_list_file) names 'no/list.txt'", e.Message);
+        Assert.AreEqual("no/list.txt", e.FileName);
+        Assert.AreEqual(0, _compilations.Count);
+    }
+
+    [TestMethod]
+    public void A_compilation_that_takes_too_long_is_ended_with_what_to_do()
+    {
+        var compiler = new EmbeddedCompiler { Clock = new ImpatientClock() };
+        var e = Assert.ThrowsExactly<CompilationException>(
+            () => compiler.Compile(Repository.Model("wine_mlp"), Path.Combine(_directory.Path, "out"), new() { CompileTimeout = 3 }, _compilations, CancellationToken.None));
+        Assert.AreEqual(CompilationError.Timeout, e.Error);
+        Assert.Contains("within 3 s. Raise CompileTimeout (compile_timeout)", e.Message);
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        Assert.AreEqual(cancelled.Token, Assert.ThrowsExactly<OperationCanceledException>(
+            () => compiler.Compile(Repository.Model("wine_mlp"), Path.Combine(_directory.Path, "out"), new() { CompileTimeout = 3 }, _compilations, cancelled.Token)).CancellationToken);
+    }
+
+    [TestMethod]
+    public void Every_event_of_the_log_has_a_number_of_its_own()
+    {
+        int[] events =
+        [
+            .. from assembly in new[] { typeof(Session).Assembly, typeof(EmbeddedCompiler).Assembly }
+               from type in assembly.GetTypes()
+               from method in type.GetMethods(BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
+               from message in method.GetCustomAttributes<LoggerMessageAttribute>()
+               select message.EventId,
+        ];
+        Assert.IsGreaterThan(20, events.Length);
+        Assert.AreEqual("", string.Join(' ', events.GroupBy(e => e).Where(g => g.Count() > 1).Select(g => g.Key)));
+    }
+
     private Session Open(string model, QaicOptions options) => new(Repository.Model(model), options with { CacheDirectory = _cache }, s_platform, _compilations);
 
-    /// <summary>Counts the session's messages about compilations.</summary>
+    /// <summary>Time that is over as soon as it is asked for.</summary>
+    private sealed class ImpatientClock : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            ITimer timer = base.CreateTimer(callback, state, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            callback(state);
+            return timer;
+        }
+    }
+
+    /// <summary>Keeps the session's messages, and counts those about compilations.</summary>
     private sealed class CompilationCounter : ILoggerFactory, ILogger
     {
         public int Count { get; private set; }
 
+        public List<string> Messages { get; } = [];
+
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Count += eventId.Id == 3001 ? 1 : 0;
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            Count += eventId.Id == 3001 ? 1 : 0;
+            Messages.Add(formatter(state, exception));
+        }
 
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
 

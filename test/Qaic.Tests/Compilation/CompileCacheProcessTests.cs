@@ -60,7 +60,7 @@ public sealed class CompileCacheProcessTests : IDisposable
     public async Task A_process_killed_while_it_compiles_leaves_no_entry_and_no_lock()
     {
         Expect("compiling");
-        Assert.HasCount(1, _workshop.BuildingPaths);
+        File.SetLastWriteTimeUtc(Path.Combine(_workshop.BuildingPaths.Single(), ".owner"), DateTime.UtcNow.AddMinutes(-2));
         using CacheEntry entry = await GetHere(_other.Kill);
         Assert.IsFalse(entry.IsHit);
         Assert.AreEqual(1, _compiledHere);
@@ -84,6 +84,28 @@ public sealed class CompileCacheProcessTests : IDisposable
         _other.WaitForExit();
         Assert.IsGreaterThan(0, cache.Trim());
         Assert.IsFalse(File.Exists(path));
+    }
+
+    [TestMethod]
+    [DataRow("0"), DataRow("1")]
+    public void A_process_whose_locks_keep_nobody_out_deletes_nothing(string isLockingDisabled)
+    {
+        Expect("compiling");
+        _other.StandardInput.WriteLine();
+        string path = Expect("made ");
+        string abandoned = Directory.CreateDirectory(Path.Combine(_workshop.CachePath, "v1", "building", "qaic-abandoned")).FullName;
+        File.WriteAllText(Path.Combine(abandoned, ".owner"), "");
+        File.SetLastWriteTimeUtc(Path.Combine(abandoned, ".owner"), DateTime.UtcNow.AddMinutes(-2));
+        _other.StandardInput.WriteLine();
+        _other.WaitForExit();
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Qaic.Tests.CompilingProcess.dll"), _workshop.CachePath]) { RedirectStandardOutput = true };
+        start.Environment["DOTNET_SYSTEM_IO_DISABLEFILELOCKING"] = isLockingDisabled;
+        using Process clearing = Process.Start(start)!;
+        string? said = clearing.StandardOutput.ReadLine();
+        clearing.WaitForExit();
+        bool isKept = isLockingDisabled == "1";
+        Assert.AreEqual(isKept, said == "freed 0", said);
+        Assert.AreEqual((isKept, isKept), (File.Exists(path), Directory.Exists(abandoned)));
     }
 
     // The same compiler, so that it is the same network.

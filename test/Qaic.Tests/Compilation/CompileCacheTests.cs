@@ -337,6 +337,45 @@ public sealed class CompileCacheTests : IDisposable
     }
 
     [TestMethod]
+    public void What_the_compiler_says_of_a_file_reaches_the_caller_and_is_not_taken_for_the_caches()
+    {
+        string model = _workshop.Model();
+        _compiler.OnCompile = (_, _) => throw new FileNotFoundException("There is no profile 'p.yaml'.");
+        Assert.Contains("p.yaml", Assert.ThrowsExactly<FileNotFoundException>(() => _workshop.Cache().Get(_compiler, model, logger: _log)).Message);
+        Assert.AreEqual(1, _compiler.Compiled);
+        Assert.IsEmpty(_log.Of(LogLevel.Warning));
+        Assert.IsEmpty(_workshop.BuildingPaths);
+    }
+
+    [TestMethod]
+    public void Entries_are_kept_and_found_where_the_system_tells_times_and_lengths_only()
+    {
+        string model = _workshop.Model();
+        FileStamp.IsUntold = true;
+        try
+        {
+            using (CacheEntry made = _workshop.Cache().Get(_compiler, model, logger: _log))
+            {
+                Assert.IsNotNull(made.Key);
+            }
+
+            using (CacheEntry found = _workshop.Cache().Get(_compiler, model, logger: _log))
+            {
+                Assert.IsTrue(found.IsHit);
+                Assert.AreEqual(0, _workshop.Cache(limitBytes: 1).Trim(), "it is held");
+            }
+
+            // There an empty file cannot be told from a pipe.
+            File.WriteAllBytes(Path.Combine(_workshop.EntryPaths.Single(), ".lease"), []);
+            AssertRebuilt(model, 2);
+        }
+        finally
+        {
+            FileStamp.IsUntold = false;
+        }
+    }
+
+    [TestMethod]
     public void An_empty_directory_and_a_limit_of_nothing_are_refused()
     {
         Assert.Contains("cache_dir", Assert.ThrowsExactly<ArgumentException>(() => new CompileCache(" ")).Message);

@@ -124,6 +124,22 @@ public sealed class FileDigestsTests : IDisposable
     }
 
     [TestMethod]
+    public void Memos_that_are_used_are_kept()
+    {
+        _clock.Now += TimeSpan.FromDays(1);
+        Digest();
+        for (int i = 0; i < 2; i++)
+        {
+            _clock.Now += TimeSpan.FromDays(60);
+            Digest();
+            _digests.Sweep();
+        }
+
+        Digest();
+        Assert.AreEqual(1, _digests.FilesRead);
+    }
+
+    [TestMethod]
     public void What_is_no_ordinary_file_is_not_opened()
     {
         if (!OperatingSystem.IsLinux())

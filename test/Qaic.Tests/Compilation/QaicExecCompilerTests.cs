@@ -166,6 +166,7 @@ public sealed class QaicExecCompilerTests
 
         string abandoned = Directory.CreateDirectory(Path.Combine(Target, "qaic-abandoned")).FullName;
         File.WriteAllText(Path.Combine(abandoned, ".owner"), "of a process that was killed");
+        File.SetLastWriteTimeUtc(Path.Combine(abandoned, ".owner"), DateTime.UtcNow.AddMinutes(-2));
         FakeCompiler whole = new(_directory.FullName, $"{FakeCompiler.Compiles}\necho new > \"$out/constants.bin\"; mkdir \"$out/logs\"; echo l > \"$out/logs/l\"");
         Compile(whole);
         Compile(whole);
@@ -198,6 +199,37 @@ public sealed class QaicExecCompilerTests
             $"-m={Model()} -aic-hw -aic-hw-version=ai100 -quantization-schema-activations=asymmetric -load-profile={profile}", string.Join(' ', fake.Arguments(1)[..^2]));
         Assert.AreEqual("GraphPreLowerHash: 1\n", File.ReadAllText(profile));
         Assert.HasCount(1, Directory.GetFiles(Path.GetDirectoryName(profile)!));
+    }
+
+    [TestMethod]
+    public void Template_and_profile_by_their_options_take_a_run_each_before_the_one_that_compiles()
+    {
+        FakeCompiler fake = new(_directory.FullName, help: null);
+        string profile = Path.Combine(_directory.FullName, "p.yaml");
+        string template = Path.Combine(_directory.FullName, "t.yaml");
+        QaicOptions options = new()
+        {
+            DumpProfile = profile,
+            InputListFile = "list.txt",
+            ProfilingThreads = 8,
+            QuantizationPrecision = QuantizationPrecision.Int8,
+            NodePrecisionInfoFile = "nodes.yaml",
+            NumCores = 2,
+        };
+        Compile(fake, options);
+        Assert.AreEqual(2, fake.Runs);
+        Assert.AreEqual($"-m={Model()} -node-precision-info=nodes.yaml -input-list-file=list.txt -profiling-threads=8", string.Join(' ', fake.Arguments(0)[..^1]));
+        Assert.AreEqual("GraphPreLowerHash: 1\n", File.ReadAllText(profile));
+
+        Compile(fake, options with { DumpCustomIoConfigTemplateFile = template });
+        Assert.AreEqual(5, fake.Runs);
+        Assert.AreEqual($"-m={Model()} -aic-hw -aic-hw-version=2.0 -node-precision-info=nodes.yaml -quantization-precision=Int8 -aic-num-cores=2", string.Join(' ', fake.Arguments(2)[..^1]));
+        Assert.StartsWith("-dump-custom-IO-config-template=", fake.Arguments(2)[^1]);
+        CollectionAssert.AreEqual(fake.Arguments(0)[..^1], fake.Arguments(3)[..^1]);
+        Assert.AreEqual(
+            $"-m={Model()} -aic-hw -aic-hw-version=2.0 -node-precision-info=nodes.yaml -quantization-precision=Int8 -aic-num-cores=2 -load-profile={profile}", string.Join(' ', fake.Arguments(4)[..^2]));
+        CollectionAssert.AreEqual(fake.Arguments(1)[..^2], fake.Arguments(4)[..^2]);
+        Assert.AreEqual(" - IOName: x0\n", File.ReadAllText(template));
     }
 
     [TestMethod]
@@ -255,13 +287,54 @@ public sealed class QaicExecCompilerTests
     }
 
     [TestMethod]
-    public void A_path_in_the_options_wins_over_a_compiler_that_was_searched_for_and_not_over_one_that_was_chosen()
+    public void A_path_in_the_options_chooses_which_compiler_is_found_and_no_other_one_for_a_compiler_that_is_there()
     {
-        FakeCompiler searched = new(_directory.FullName), option = new(_directory.FullName), chosen = new(_directory.FullName);
+        FakeCompiler searched = new(_directory.FullName), option = new(_directory.FullName);
         QaicOptions options = new() { CompilerPath = option.Path };
-        With("QAIC_COMPILER", searched.Path, () => QaicExecCompiler.Find().Compile(Model(), Target, options, NullLogger.Instance, default));
-        new QaicExecCompiler(chosen.Path).Compile(Model(), Target, options, NullLogger.Instance, default);
-        Assert.AreEqual((0, 1, 1), (searched.Runs, option.Runs, chosen.Runs));
+        QaicExecCompiler found = With("QAIC_COMPILER", searched.Path, () => QaicExecCompiler.Find());
+        found.Compile(Model(), Target, options, NullLogger.Instance, default);
+        Assert.AreEqual((searched.Path, 1, 0), (found.Path, searched.Runs, option.Runs));
+        Assert.AreEqual(option.Path, With("QAIC_COMPILER", searched.Path, () => QaicExecCompiler.Find(options)).Path);
+    }
+
+    [TestMethod]
+    [DataRow("n,8 n,4", "batch_size: 3", "-onnx-define-symbol=n,3")]
+    [DataRow("n,8 n,4", "", "-onnx-define-symbol=n,1")]
+    [DataRow("n,s n,s", "batch_size: 3\nonnx_define_symbol: {s: 5}", "-onnx-define-symbol=n,3 -onnx-define-symbol=s,5")]
+    [DataRow("n,8 n,4", "batch_size: 3\nonnx_define_symbol: {n: 5}", "-onnx-define-symbol=n,5")]
+    [DataRow("n,8 n,4", "batch_size: 3\ncompiler_args: ['-onnx-define-symbol=n,5']", "-onnx-define-symbol=n,5")]
+    [DataRow("n,8", "compiler_args: ['-batchsize=5']", "-batchsize=5")]
+    [DataRow("n,8", "batch_size: 3\nnetwork_specialization_config: s.json", "-network-specialization-config=s.json")]
+    [DataRow("n,8 m,8", "batch_size: 3", "-batchsize=3")]
+    [DataRow("n,8 ?,8", "batch_size: 3", "-batchsize=3")]
+    [DataRow("4,8 4,n", "batch_size: 3", "-batchsize=3")]
+    [DataRow("4,8", "", "")]
+    [DataRow("", "batch_size: 3", "-batchsize=3")]
+    [DataRow("none", "batch_size: 3", "-batchsize=3")]
+    public void The_batch_is_given_by_its_symbol_or_of_a_model_without_one_by_number(string shapes, string yaml, string expected)
+    {
+        FakeCompiler fake = new(_directory.FullName, help: null);
+        string model = shapes == "none" ? Model() : OnnxModel(shapes.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        new QaicExecCompiler(fake.Path).Compile(model, Target, QaicOptions.ParseYaml(yaml), NullLogger.Instance, default);
+        string[] own = ["-m=", "-aic-", "-compile-only"];
+        Assert.AreEqual(expected, string.Join(' ', fake.Arguments().Where(a => !own.Any(o => a.StartsWith(o, StringComparison.Ordinal)))));
+    }
+
+    [TestMethod]
+    public void An_initializer_that_is_an_input_as_well_does_not_hide_the_batch()
+    {
+        FakeCompiler fake = new(_directory.FullName, help: null);
+        string model = OnnxModel(["n,8", "16,8"], initializer: "x1");
+        new QaicExecCompiler(fake.Path).Compile(model, Target, new() { BatchSize = 2 }, NullLogger.Instance, default);
+        Assert.Contains("-onnx-define-symbol=n,2", fake.Arguments());
+    }
+
+    [TestMethod]
+    public void A_tool_without_that_flag_is_not_given_a_symbol()
+    {
+        FakeCompiler fake = new(_directory.FullName, help: FakeCompiler.OldHelp);
+        new QaicExecCompiler(fake.Path).Compile(OnnxModel(["n,8"]), Target, new(), NullLogger.Instance, default);
+        Assert.AreEqual("", string.Join(' ', fake.Arguments().Where(a => a.StartsWith("-onnx-define-symbol", StringComparison.Ordinal))));
     }
 
     [TestMethod]
@@ -280,6 +353,50 @@ public sealed class QaicExecCompilerTests
     private string Target => Path.Combine(_directory.FullName, "out", "qpc");
 
     private string Compile(FakeCompiler fake, QaicOptions? options = null) => new QaicExecCompiler(fake.Path).Compile(Model(), Target, options ?? new(), NullLogger.Instance, default);
+
+    // Inputs x0, x1 ... of these dimensions: numbers, symbols, "?" for neither.
+    private string OnnxModel(string[] shapes, string? initializer = null)
+    {
+        var model = new WireWriter();
+        model.UInt32(1, 8);
+        model.Message(7, graph =>
+        {
+            for (int i = 0; i < shapes.Length; i++)
+            {
+                string[] dims = shapes[i].Split(',');
+                string name = $"x{i}";
+                graph.Message(11, input =>
+                {
+                    input.String(1, name);
+                    input.Message(2, type => type.Message(1, tensor =>
+                    {
+                        tensor.UInt32(1, 1);
+                        tensor.Message(2, shape => Array.ForEach(dims, dim => shape.Message(1, d => Dimension(d, dim))));
+                    }));
+                });
+            }
+
+            if (initializer is not null)
+            {
+                graph.Message(5, tensor => tensor.String(8, initializer));
+            }
+        });
+        string path = Path.Combine(_directory.FullName, "symbols.onnx");
+        File.WriteAllBytes(path, model.ToArray());
+        return path;
+    }
+
+    private static void Dimension(WireWriter dimension, string text)
+    {
+        if (uint.TryParse(text, CultureInfo.InvariantCulture, out uint number))
+        {
+            dimension.UInt32(1, number);
+        }
+        else if (text != "?")
+        {
+            dimension.String(2, text);
+        }
+    }
 
     private string Model(string name = "model.onnx")
     {

@@ -129,6 +129,26 @@ public sealed class QaicUtilTests : IDisposable
         Assert.IsEmpty(new QaicUtil(data, TimeSpan.FromSeconds(1)).Devices());
     }
 
+    [TestMethod]
+    public void A_tool_answers_in_the_language_of_programs() =>
+        Assert.AreEqual("C.UTF-8", Util("printf 'QID 0\\n\\tBoard serial:%s\\n' \"$LC_ALL\"").Devices().Single().Serial);
+
+    [TestMethod]
+    public void It_is_looked_for_in_the_SDK_and_in_absolute_directories_of_PATH_and_has_to_be_executable()
+    {
+        string program = FakeProgram.Write(_directory.FullName, "exit 0");
+        string[] directories = [.. new[] { "data", "path", "sdk" }.Select(d => _directory.CreateSubdirectory(d).FullName)];
+        string[] tools = [.. directories.Select(d => Path.Combine(d, "qaic-util"))];
+        string relative = Path.GetRelativePath(Environment.CurrentDirectory, directories[1]);
+        File.WriteAllText(tools[0], "no program");
+        File.Copy(program, tools[1]);
+        Assert.IsNull(QaicUtil.Search(directories[2], null));
+        Assert.IsNull(QaicUtil.Search(directories[2], $"{relative}{Path.PathSeparator}{directories[0]}{Path.PathSeparator}"));
+        Assert.AreEqual(tools[1], QaicUtil.Search(directories[2], $"{directories[0]}{Path.PathSeparator}{directories[1]}"));
+        File.Copy(program, tools[2]);
+        Assert.AreEqual(tools[2], QaicUtil.Search(directories[2], directories[1]));
+    }
+
     private static bool HasEnded(string pid)
     {
         try

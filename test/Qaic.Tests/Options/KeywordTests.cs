@@ -74,6 +74,11 @@ public sealed class KeywordTests
     }
 
     [TestMethod]
+    [DataRow(0.1f, "0.1"), DataRow(0.7f, "0.7"), DataRow(1f, "1"), DataRow(0.1, "0.1")]
+    public void A_number_in_binary_is_the_shortest_decimal_that_it_stands_for(object value, string expected) =>
+        Assert.AreEqual($"-vtcm-working-set-limit-ratio={expected}", OptionTable.CompilerArguments(One("vtcm_working_set_limit_ratio", value)).Single().Text);
+
+    [TestMethod]
     public void A_list_that_contains_itself_is_refused()
     {
         var list = new List<object>();

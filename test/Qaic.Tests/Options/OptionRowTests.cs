@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Qaic.Options;
 
@@ -108,7 +109,7 @@ public sealed class OptionRowTests
         Assert.AreEqual(bounds.Length == 1 ? $"{bounds[0]} or more" : $"{bounds[0]} to {bounds[1]}", option.Range);
         foreach (decimal bound in bounds)
         {
-            Assert.AreEqual(keyword, string.Join(' ', With(bound).ToKeywords().Keys.DefaultIfEmpty(keyword)));
+            Assert.AreEqual(bound, Assert.ContainsSingle(Numbers(option.GetValue(With(bound)))));
         }
 
         Assert.Contains($"must be {option.Range}", Assert.ThrowsExactly<OptionException>(() => With(bounds[0] - 1)).Message);
@@ -116,6 +117,16 @@ public sealed class OptionRowTests
         {
             Assert.Contains($"must be {option.Range}", Assert.ThrowsExactly<OptionException>(() => With(bounds[1] + 1)).Message);
         }
+
+        static IEnumerable<decimal> Numbers(object? value) => value switch
+        {
+            int number => [number],
+            decimal number => [number],
+            ImmutableArray<int> numbers => numbers.Select(n => (decimal)n),
+            ImmutableDictionary<string, int> symbols => symbols.Values.Select(n => (decimal)n),
+            ImmutableArray<ImmutableDictionary<string, int>> sets => sets.SelectMany(s => s.Values).Select(n => (decimal)n),
+            _ => [],
+        };
 
         QaicOptions With(decimal value)
         {

@@ -89,11 +89,13 @@ public sealed class OptionYamlTests
     [DataRow("quantization_schema_activations: symetric", 1, 34, "one of asymmetric, symmetric, symmetric_with_uint8, symmetric_with_power2_scale", "'symetric'")]
     [DataRow("onnx_define_symbol:\n  batch: many", 2, 10, "an integer for the symbol 'batch'", "'many'")]
     [DataRow("onnx_define_symbol:\n  batch: 0", 2, 3, "must be 1 or more for 'batch'", "not 0")]
-    [DataRow("onnx_define_symbol: [[batch, 1], [batch, 2]]", 1, 35, "each symbol once", "'batch'")]
+    [DataRow("onnx_define_symbol: [[batch, 1], [batch, 2]]", 1, 35, "'onnx_define_symbol' must have each symbol once, and 'batch' is there twice.", "")]
     [DataRow("onnx_define_symbol: batch", 1, 21, "text 'symbol,integer'", "'batch'")]
     [DataRow("onnx_define_symbol: [[batch]]", 1, 22, "a list of (symbol, integer)", "a list of 1")]
     [DataRow("model_inputs:\n- input_name: x\n  input_typ: float", 3, 3, "input_name, input_type and input_shape", "'input_typ'")]
-    [DataRow("model_inputs: [{input_name: x}]", 1, 16, "input_name, input_type and input_shape", "a mapping")]
+    [DataRow("model_inputs: [{input_name: x}]", 1, 16, "must have input_name, input_type and input_shape", "'x' lacks input_type.")]
+    [DataRow("model_inputs: [{input_type: float}]", 1, 16, "must have input_name, input_type and input_shape", "one lacks input_name.")]
+    [DataRow("model_inputs: [x]", 1, 16, "must be a mapping with input_name, input_type and input_shape", "not 'x'")]
     [DataRow("mos: 1\nmos: 2", 2, 1, "'mos'", "twice")]
     [DataRow("aic_num_cores: 1\naic-num-cores: 2", 2, 1, "'aic-num-cores' is there already", "'aic_num_cores'")]
     [DataRow("allocator_dealloac_delay: 1\nallocator_dealloc_delay: 1", 2, 1, "'allocator_dealloc_delay' is there already", "'allocator_dealloac_delay'")]
@@ -124,6 +126,10 @@ public sealed class OptionYamlTests
         StringAssert.Contains(e.Message, more);
         Assert.IsLessThan(400, e.Message.Length);
     }
+
+    [TestMethod]
+    public void A_byte_order_mark_before_the_text_is_no_part_of_the_first_key() =>
+        Assert.AreEqual(new QaicOptions { Mos = [1] }, QaicOptions.ParseYaml("\uFEFFmos: 1\n"));
 
     [TestMethod]
     public void A_billion_laughs_are_refused_at_the_first()

@@ -82,6 +82,9 @@ public sealed class QaicOptionsTests
     public void Raw_arguments_are_checked_for_what_would_collide()
     {
         new QaicOptions { CompilerArguments = ["-new-flag=1", "-v", "-aic-num-cores=4"] }.Validate();
+        new QaicOptions { CompilerArguments = ["-convert-to-fp16=false"], LoadProfile = "p" }.Validate();
+        new QaicOptions { CompilerArguments = ["-stats-level=70", "-aic-num-cores=8"], SdpClusterSizes = [4, 4] }.Validate();
+        new QaicOptions { CompilerArguments = ["-io-crc"], IoCrcStride = 256 }.Validate();
         Refused(new QaicOptions { CompilerArguments = ["new-flag"] }, "CompilerArguments (compiler_args)", "begin with a dash", "'new-flag'");
         Refused(new QaicOptions { CompilerArguments = ["-m=x.onnx"] }, "'-m=x.onnx'", "Leave it out");
         Refused(new QaicOptions { CompilerArguments = ["-aic-binary-dir=d"] }, "Use the option OutputDirectory (output_dir)");
@@ -94,6 +97,12 @@ public sealed class QaicOptionsTests
         [new QaicOptions { DumpProfile = "p", LoadProfile = "p" }, "DumpProfile (dump_profile)", "LoadProfile (load_profile)"],
         [new QaicOptions { DumpProfile = "p", ConvertToQuantize = true }, "DumpProfile (dump_profile)", "ConvertToQuantize (convert_to_quantize)"],
         [new QaicOptions { LoadProfile = "p", ConvertToQuantize = true }, "LoadProfile (load_profile)", "ConvertToQuantize (convert_to_quantize)"],
+        [new QaicOptions { DumpProfile = "p", ExternalQuantizationFile = "e" }, "DumpProfile (dump_profile)", "ExternalQuantizationFile (external_quantization_file)"],
+        [new QaicOptions { ConvertToQuantize = true, ExternalQuantizationFile = "e" }, "ConvertToQuantize (convert_to_quantize)", "ExternalQuantizationFile (external_quantization_file)"],
+        [new QaicOptions { CompilerArguments = ["-convert-to-fp16"], LoadProfile = "p" }, "CompilerArguments (compiler_args) '-convert-to-fp16'", "LoadProfile (load_profile)"],
+        [new QaicOptions { ConvertToFp16 = true, CompilerArguments = ["-load-profile=p"] }, "ConvertToFp16 (convert_to_fp16)", "CompilerArguments (compiler_args) '-load-profile=p'"],
+        [new QaicOptions { CompilerArguments = ["-convert-to-fp16", "-load-profile=p"] }, "'-convert-to-fp16'", "'-load-profile=p'"],
+        [new QaicOptions { NumCores = 8, SdpClusterSizes = [4, 4], CompilerArguments = ["-stats-level=50"] }, "SdpClusterSizes (sdp_cluster_sizes)", "'-stats-level=50'"],
         [new QaicOptions { LoadProfile = "p", ExternalQuantizationFile = "e" }, "LoadProfile (load_profile)", "ExternalQuantizationFile (external_quantization_file)"],
         [new QaicOptions { ConvertToFp16 = true, LoadProfile = "p" }, "ConvertToFp16 (convert_to_fp16)", "LoadProfile (load_profile)"],
         [new QaicOptions { ConvertToFp16 = true, DumpProfile = "p" }, "ConvertToFp16 (convert_to_fp16)", "DumpProfile (dump_profile)"],

@@ -1,3 +1,4 @@
+using Qaic.Compilation;
 using Qaic.Options;
 
 namespace Qaic.Tests.Options;
@@ -80,6 +81,36 @@ public sealed class RecipeTests
         Assert.AreEqual(string.Join('\n', expected.Order(StringComparer.Ordinal)), string.Join('\n', OptionTable.CompilerArguments(options).Select(a => a.Text).Order(StringComparer.Ordinal)));
         Assert.AreEqual(options, QaicOptions.ParseYaml(options.ToYaml(), name));
     }
+
+    [TestMethod]
+    [DynamicData(nameof(Recipes))]
+    public void A_known_command_line_is_what_the_compiler_is_given(string name, string yaml, string arguments)
+    {
+        string[] expected = arguments.Split(arguments.Contains('|') ? '|' : ' ');
+        IReadOnlyList<QaicExecRun> runs = QaicExecPlan.For("/m.onnx", OptionTable.CompilerArguments(QaicOptions.ParseYaml(yaml, name)), "2.0", compileOnly: true, "/work");
+        string? profile = expected.FirstOrDefault(a => a.StartsWith("-dump-profile=", StringComparison.Ordinal));
+        string? template = expected.FirstOrDefault(a => a.StartsWith("-dump-custom-IO", StringComparison.Ordinal));
+        Assert.HasCount(1 + (profile is null ? 0 : 1) + (template is null ? 0 : 1), runs);
+        IReadOnlyList<string> last = runs[^1].Texts;
+        CollectionAssert.AreEqual(new[] { "-m=/m.onnx", "-aic-hw", "-aic-hw-version=2.0" }, last.Take(3).ToArray());
+        CollectionAssert.AreEqual(new[] { "-aic-binary-dir=/work/qpc", "-compile-only" }, last.TakeLast(2).ToArray());
+        if (profile is not null)
+        {
+            // The recipe is the first of two runs; the second compiles with what it has made.
+            Assert.AreEqual("-m=/m.onnx", runs[0].Texts[0]);
+            AssertSame(expected.Select(a => a == profile ? "-dump-profile=/work/profile.yaml" : a), runs[0].Texts.Skip(1));
+            Assert.AreEqual(profile["-dump-profile=".Length..], runs[0].Destination);
+            string[] profiling = ["-dump-profile", "-input-list-file", "-profiling-threads", "-num-histogram-bins"];
+            AssertSame(expected.Where(a => !profiling.Contains(a.Split('=')[0])).Append("-load-profile=profile.yaml"), last.Skip(3).SkipLast(2));
+            return;
+        }
+
+        AssertSame(expected.Where(a => a != template), last.Skip(3).SkipLast(2));
+    }
+
+    // The compiler does not mind where a flag stands, but the values of a repeated one are in order: of profiling types, custom operators, output nodes.
+    private static void AssertSame(IEnumerable<string> expected, IEnumerable<string> actual) =>
+        CollectionAssert.AreEqual(expected.OrderBy(a => a.Split('=')[0], StringComparer.Ordinal).ToArray(), actual.OrderBy(a => a.Split('=')[0], StringComparer.Ordinal).ToArray());
 
     [TestMethod]
     public void There_are_enough_of_them() => Assert.IsGreaterThanOrEqualTo(25, Recipes.Count());

@@ -46,6 +46,24 @@ public sealed class SimulatedPlatformTests : SimulatedMachineTest
     }
 
     [TestMethod]
+    public void A_device_that_is_not_there_is_named_as_the_machines_user_counts_and_so_are_those_that_are()
+    {
+        SimulatedPlatform two = new(new SimulatedPlatformOptions { Engine = Engine, Cards = [new(), new()] });
+        SimulatedPlatform one = new(new SimulatedPlatformOptions { Engine = Engine });
+        Assert.AreNotEqual(0, two.FirstQid);
+        string path = Write(new TestQpc());
+        using (var session = new Session(path, new() { DeviceId = 5 }, two))
+        {
+            Assert.Contains("There is no device 5; the simulated machine has devices 0 to 1.", Assert.ThrowsExactly<QaicException>(session.Setup).Message);
+        }
+
+        using (var session = new Session(path, new() { DeviceId = 1 }, one))
+        {
+            Assert.Contains("There is no device 1; the simulated machine has device 0 only.", Assert.ThrowsExactly<QaicException>(session.Setup).Message);
+        }
+    }
+
+    [TestMethod]
     public unsafe void A_context_of_one_device_does_not_reach_the_machines_other_devices()
     {
         SimulatedPlatform two = new(new SimulatedPlatformOptions { Engine = Engine, Cards = [new(), new()] });
