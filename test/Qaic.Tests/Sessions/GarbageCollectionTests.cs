@@ -8,7 +8,7 @@ public sealed class GarbageCollectionTests : SessionTest
     [TestMethod]
     public async Task No_byte_is_wrong_while_the_collector_moves_everything_all_the_time()
     {
-        int count = Campaign.Size(everyDay: 60_000, campaign: 5_000_000);
+        int count = Campaign.Size(everyDay: 60_000, campaign: 2_000_000);
         await using Session session = Open(new QaicOptions { DeviceIds = [0, 1], NumActivations = 2, SetSize = 4 });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         using var wanted = new SemaphoreSlim(0);

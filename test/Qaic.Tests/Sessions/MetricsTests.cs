@@ -65,18 +65,17 @@ public sealed class MetricsTests : SessionTest
         using Session session = Open(s_profile);
         float[] x = new float[8];
         float[] y = new float[8];
-        for (int i = 0; i < 2000; i++)
+        // The quietest of some rounds: a lock or an event makes its wait object when it first has to block, once in its life, and the first rounds run code that is not optimised yet.
+        Assert.IsLessThan(1000, Enumerable.Range(0, 5).Min(_ =>
         {
-            session.Run<float, float>(x, y);
-        }
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+            {
+                session.Run<float, float>(x, y);
+            }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
-        {
-            session.Run<float, float>(x, y);
-        }
-
-        Assert.IsLessThan(1000, GC.GetAllocatedBytesForCurrentThread() - before);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }));
     }
 
     [TestMethod]
