@@ -38,12 +38,12 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     private bool _wasReady;
 
     /// <summary>Compiles an ONNX model, or opens a QPC. The device is not touched before <see cref="Setup"/> or the first run.</summary>
-    /// <param name="modelPath">An <c>.onnx</c> file, a QPC file, or a directory that holds <c>programqpc.bin</c>.</param>
+    /// <param name="modelPath">An <c>.onnx</c> file, a QPC file (<c>*</c> may stand for a part of its name), or a directory that holds <c>programqpc.bin</c>.</param>
     /// <param name="options">Options; null for the defaults.</param>
     /// <param name="platform">Where to run; null for what <see cref="QaicOptions.Backend"/> asks for.</param>
     /// <param name="loggerFactory">Receives the log; null for none.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the path is empty.</exception>
-    /// <exception cref="FileNotFoundException">There is no such model or QPC.</exception>
+    /// <exception cref="FileNotFoundException">There is no such model or QPC, or no file that an option names.</exception>
     /// <exception cref="CompilationException">The model cannot be compiled with these options.</exception>
     /// <exception cref="QpcFormatException">The QPC is damaged.</exception>
     /// <exception cref="QaicException">A card was asked for and is not there.</exception>
@@ -95,7 +95,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         }
         else
         {
-            QpcPath = Path.GetFullPath(Directory.Exists(modelPath) ? Path.Combine(modelPath, QpcFile.FileName) : modelPath);
+            QpcPath = FindQpc(modelPath);
         }
 
         try
@@ -340,6 +340,26 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         {
             throw;
         }
+    }
+
+    // The vendor's documentation writes '*.bin' for the one file of a directory.
+    private static string FindQpc(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            return Path.GetFullPath(Path.Combine(path, QpcFile.FileName));
+        }
+
+        string pattern = Path.GetFileName(path);
+        string directory = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "";
+        if (!pattern.Contains('*') || File.Exists(path) || !Directory.Exists(directory))
+        {
+            return Path.GetFullPath(path);
+        }
+
+        string[] found = Directory.GetFiles(directory, pattern);
+        return found is [string only] ? only : throw new FileNotFoundException(
+            $"'{path}' must stand for one file, but stands for {(found.Length == 0 ? "none" : string.Join(", ", found.Order().Select(Path.GetFileName)))}. Give the path of the QPC.", path);
     }
 
     // For messages; a library that cannot list its devices is no reason to fail twice.

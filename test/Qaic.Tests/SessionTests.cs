@@ -54,6 +54,19 @@ public sealed class SessionTests
     }
 
     [TestMethod]
+    public void An_asterisk_stands_for_the_one_file_that_fits()
+    {
+        using (var session = new Session(Path.Combine(_directory, "*.bin"), platform: _platform))
+        {
+            Assert.AreEqual(_qpc, session.QpcPath);
+        }
+
+        File.WriteAllText(Path.Combine(_directory, "other.bin"), "");
+        var e = Assert.ThrowsExactly<FileNotFoundException>(() => new Session(Path.Combine(_directory, "*.bin"), platform: _platform));
+        StringAssert.Contains(e.Message, "stands for other.bin, programqpc.bin");
+    }
+
+    [TestMethod]
     public void A_run_over_spans_fills_the_output()
     {
         using Session session = Open();
@@ -103,19 +116,17 @@ public sealed class SessionTests
         using Session session = Open();
         float[] x = new float[8];
         float[] y = new float[8];
-        for (int i = 0; i < 100; i++)
+        // Less than a byte per run in the quietest of some rounds: a lock or an event makes its wait object when it first has to block, once in its life.
+        Assert.IsLessThan(1000, Enumerable.Range(0, 5).Min(_ =>
         {
-            session.Run<float, float>(x, y);
-        }
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 1000; i++)
+            {
+                session.Run<float, float>(x, y);
+            }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
-        {
-            session.Run<float, float>(x, y);
-        }
-
-        // Less than a byte per run: a lock or an event makes its wait object when it first has to block, once in its life.
-        Assert.IsLessThan(1000, GC.GetAllocatedBytesForCurrentThread() - before);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }));
     }
 
     [TestMethod]

@@ -78,33 +78,33 @@ public sealed class QaicExecSearchTests
             Options(
                 "-onnx-define-symbol=a + 1,2", "-batchsize=8", "-output-node-name=ArgMax", "-node-precision-info=p.yaml", "-dump-profile=out/profile.yaml", "-input-list-file=list.txt",
                 "-num-histogram-bins=512", "-profiling-threads=8", "-quantization-precision=Int8", "-quantization-calibration=Percentile", "-enable-channelwise", "-aic-num-cores=4", "-mos=1,2"),
-            "2.0", compileOnly: true, "/work");
+            "2.0", compileOnly: true, "/out");
         Assert.AreEqual(
-            "-m=/m.onnx|-onnx-define-symbol=a + 1,2|-batchsize=8|-output-node-name=ArgMax|-node-precision-info=p.yaml|-input-list-file=list.txt|-num-histogram-bins=512|-profiling-threads=8|-dump-profile=/work/profile.yaml",
+            "-m=/m.onnx|-onnx-define-symbol=a + 1,2|-batchsize=8|-output-node-name=ArgMax|-node-precision-info=p.yaml|-input-list-file=list.txt|-num-histogram-bins=512|-profiling-threads=8|-dump-profile=/out/profile.yaml",
             string.Join('|', runs[0].Texts));
-        Assert.AreEqual(("/work/profile.yaml", "out/profile.yaml"), (runs[0].Output, runs[0].Destination));
+        Assert.AreEqual(("/out/profile.yaml", "out/profile.yaml"), (runs[0].Output, runs[0].Destination));
         Assert.AreEqual(
             "-m=/m.onnx|-aic-hw|-aic-hw-version=2.0|-onnx-define-symbol=a + 1,2|-batchsize=8|-output-node-name=ArgMax|-node-precision-info=p.yaml|-quantization-precision=Int8|-quantization-calibration=Percentile"
-            + "|-enable-channelwise|-aic-num-cores=4|-mos=1,2|-load-profile=out/profile.yaml|-aic-binary-dir=/work/qpc|-compile-only",
+            + "|-enable-channelwise|-aic-num-cores=4|-mos=1,2|-load-profile=out/profile.yaml|-aic-binary-dir=/out/qpc|-compile-only",
             string.Join('|', runs[1].Texts));
-        Assert.AreEqual(("/work/qpc/programqpc.bin", null), (runs[1].Output, runs[1].Destination));
+        Assert.AreEqual(("/out/qpc/programqpc.bin", null), (runs[1].Output, runs[1].Destination));
         Assert.HasCount(2, runs);
     }
 
     [TestMethod]
     public void One_run_keeps_the_options_of_profiling_when_it_profiles_and_quantizes_in_one_go() => Assert.AreEqual(
-        "-m=/m.onnx|-aic-hw|-aic-hw-version=ai100|-convert-to-quantize|-input-list-file=list.txt|-profiling-threads=8|-aic-binary-dir=/work/qpc",
-        string.Join('|', QaicExecPlan.For("/m.onnx", Options("-convert-to-quantize", "-input-list-file=list.txt", "-profiling-threads=8"), "ai100", compileOnly: false, "/work").Single().Texts));
+        "-m=/m.onnx|-aic-hw|-aic-hw-version=ai100|-convert-to-quantize|-input-list-file=list.txt|-profiling-threads=8|-aic-binary-dir=/out/qpc",
+        string.Join('|', QaicExecPlan.For("/m.onnx", Options("-convert-to-quantize", "-input-list-file=list.txt", "-profiling-threads=8"), "ai100", compileOnly: false, "/out").Single().Texts));
 
     [TestMethod]
     public void What_the_options_say_themselves_is_not_said_twice() => Assert.AreEqual(
-        "-m=/m.onnx|-aic-hw|-aic-hw-version=ai200|-compile-only|-aic-binary-dir=/work/qpc",
-        string.Join('|', QaicExecPlan.For("/m.onnx", Options("-aic-hw", "-aic-hw-version=ai200", "-compile-only"), "2.0", compileOnly: true, "/work").Single().Texts));
+        "-m=/m.onnx|-aic-hw|-aic-hw-version=ai200|-compile-only|-aic-binary-dir=/out/qpc",
+        string.Join('|', QaicExecPlan.For("/m.onnx", Options("-aic-hw", "-aic-hw-version=ai200", "-compile-only"), "2.0", compileOnly: true, "/out").Single().Texts));
 
     [TestMethod]
     public void A_template_comes_first_then_the_profile_then_the_compilation() => CollectionAssert.AreEqual(
         new[] { "make a template of the custom I/O of", "profile", "compile" },
-        QaicExecPlan.For("/m.onnx", Options("-dump-profile=p", "-dump-custom-IO-config-template=t"), "2.0", compileOnly: true, "/work").Select(r => r.Purpose).ToArray());
+        QaicExecPlan.For("/m.onnx", Options("-dump-profile=p", "-dump-custom-IO-config-template=t"), "2.0", compileOnly: true, "/out").Select(r => r.Purpose).ToArray());
 
     private static CompilerArgument[] Options(params string[] texts) => [.. texts.Select(t => new CompilerArgument("an_option", t.TrimStart('-').Split('=')[0], t))];
 }

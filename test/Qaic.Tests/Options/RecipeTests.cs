@@ -87,18 +87,18 @@ public sealed class RecipeTests
     public void A_known_command_line_is_what_the_compiler_is_given(string name, string yaml, string arguments)
     {
         string[] expected = arguments.Split(arguments.Contains('|') ? '|' : ' ');
-        IReadOnlyList<QaicExecRun> runs = QaicExecPlan.For("/m.onnx", OptionTable.CompilerArguments(QaicOptions.ParseYaml(yaml, name)), "2.0", compileOnly: true, "/work");
+        IReadOnlyList<QaicExecRun> runs = QaicExecPlan.For("/m.onnx", OptionTable.CompilerArguments(QaicOptions.ParseYaml(yaml, name)), "2.0", compileOnly: true, "/out");
         string? profile = expected.FirstOrDefault(a => a.StartsWith("-dump-profile=", StringComparison.Ordinal));
         string? template = expected.FirstOrDefault(a => a.StartsWith("-dump-custom-IO", StringComparison.Ordinal));
         Assert.HasCount(1 + (profile is null ? 0 : 1) + (template is null ? 0 : 1), runs);
         IReadOnlyList<string> last = runs[^1].Texts;
         CollectionAssert.AreEqual(new[] { "-m=/m.onnx", "-aic-hw", "-aic-hw-version=2.0" }, last.Take(3).ToArray());
-        CollectionAssert.AreEqual(new[] { "-aic-binary-dir=/work/qpc", "-compile-only" }, last.TakeLast(2).ToArray());
+        CollectionAssert.AreEqual(new[] { "-aic-binary-dir=/out/qpc", "-compile-only" }, last.TakeLast(2).ToArray());
         if (profile is not null)
         {
             // The recipe is the first of two runs; the second compiles with what it has made.
             Assert.AreEqual("-m=/m.onnx", runs[0].Texts[0]);
-            AssertSame(expected.Select(a => a == profile ? "-dump-profile=/work/profile.yaml" : a), runs[0].Texts.Skip(1));
+            AssertSame(expected.Select(a => a == profile ? "-dump-profile=/out/profile.yaml" : a), runs[0].Texts.Skip(1));
             Assert.AreEqual(profile["-dump-profile=".Length..], runs[0].Destination);
             string[] profiling = ["-dump-profile", "-input-list-file", "-profiling-threads", "-num-histogram-bins"];
             AssertSame(expected.Where(a => !profiling.Contains(a.Split('=')[0])).Append("-load-profile=profile.yaml"), last.Skip(3).SkipLast(2));
