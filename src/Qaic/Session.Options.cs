@@ -54,6 +54,7 @@ public sealed partial class Session
             }
 
             changed.Validate();
+            ThrowIfStateWouldSplit(changed);
             if (TryUpdate(old, changed))
             {
                 return;

@@ -113,6 +113,16 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             throw;
         }
 
+        try
+        {
+            ThrowIfStateWouldSplit(Options);
+        }
+        catch
+        {
+            _compiled?.Dispose();
+            throw;
+        }
+
         BatchSize = LeadingDimension([.. Inputs, .. Outputs]);
         _recorder = new SessionRecorder(Options.EnableMetrics, Options.EnableProfiling);
         _runTags = new TelemetryTags(null, _networkName, Platform.Name);
@@ -339,6 +349,17 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         catch (Exception e) when (Note(span, e))
         {
             throw;
+        }
+    }
+
+    // State that stays on a device between inferences (retained_state) is of that device: another one would answer from its own.
+    private void ThrowIfStateWouldSplit(QaicOptions options)
+    {
+        if (options.DeviceIds.Length > 1 && Outputs.FirstOrDefault(o => o.Name.EndsWith("RetainedState", StringComparison.Ordinal)) is { } state)
+        {
+            throw new QaicException(
+                QaicError.NotSupported,
+                $"The network keeps state on its device (output '{state.Name}'), so its inferences cannot be spread over devices {string.Join(", ", options.DeviceIds)}. Give one device (DeviceIds, dev_id), or a session for each.");
         }
     }
 

@@ -18,11 +18,11 @@ internal sealed unsafe class ScalingEngine : ISimulationEngine
         Qaic.Platform.Simulated((options ?? new()) with { Engine = new ScalingEngine() });
 
     /// <summary>Writes a QPC of one input "x" and one output "y", float[rows, columns], for so many cores.</summary>
-    public static string WriteQpc(string directory, int rows = 4, int columns = 2, uint cores = 2, string name = "scaling")
+    public static string WriteQpc(string directory, int rows = 4, int columns = 2, uint cores = 2, string name = "scaling", string output = "y")
     {
         var network = new NetworkDescriptor { NetworkName = name, NumCores = cores, BatchSize = rows };
         network.Inputs.Add(Binding("x", rows, columns));
-        network.Outputs.Add(Binding("y", rows, columns));
+        network.Outputs.Add(Binding(output, rows, columns));
         network.AssignDmaBuffers();
         string path = Path.Combine(directory, QpcFile.FileName);
         new QpcWriter().Add("networkdesc.bin", network.ToBytes()).Add("network.elf", new byte[64]).Add("constantsdesc.bin", new byte[24]).Write(path);

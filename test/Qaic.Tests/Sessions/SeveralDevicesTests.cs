@@ -39,6 +39,17 @@ public sealed class SeveralDevicesTests : SessionTest
     }
 
     [TestMethod]
+    public void A_network_with_state_on_its_device_is_refused_on_several()
+    {
+        Runtime.ScalingEngine.WriteQpc(Path.GetDirectoryName(Qpc)!, output: "past_key.0_RetainedState");
+        var e = Assert.ThrowsExactly<QaicException>(() => Open(s_three));
+        Assert.AreEqual(QaicError.NotSupported, e.Error);
+        StringAssert.Contains(e.Message, "past_key.0_RetainedState");
+        using Session session = Open();
+        Assert.ThrowsExactly<QaicException>(() => session.UpdateBackendOptions(o => o with { DeviceIds = [0, 1] }));
+    }
+
+    [TestMethod]
     public void An_inference_in_flight_on_a_lost_device_ends_on_another()
     {
         using Session session = Open(s_three);
