@@ -21,7 +21,7 @@ namespace Qaic;
 /// </remarks>
 public sealed partial class Session : IDisposable, IAsyncDisposable
 {
-    // Closed ─Setup→ Ready ─Reset→ Closed;  any ─Dispose→ Disposed.  Renting moves Closed to Ready by itself; a failed set is replaced on the way.
+    // Closed ─Setup→ Ready ─Reset→ Closed;  any ─Dispose→ Disposed.  Renting moves Closed to Ready by itself; a failed pool is replaced on the way.
     private readonly Lock _lock = new();
     private readonly ILogger _logger;
     private readonly CacheEntry? _compiled;
@@ -46,7 +46,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     /// <exception cref="FileNotFoundException">There is no such model or QPC, or no file that an option names.</exception>
     /// <exception cref="CompilationException">The model cannot be compiled with these options.</exception>
     /// <exception cref="QpcFormatException">The QPC is damaged.</exception>
-    /// <exception cref="QaicException">A card was asked for and is not there.</exception>
+    /// <exception cref="QaicException">A card was asked for and is not there, or the network keeps state on its device and several are given.</exception>
     public Session(string modelPath, QaicOptions? options = null, Platform? platform = null, ILoggerFactory? loggerFactory = null)
         : this(modelPath, options, platform, loggerFactory, CancellationToken.None)
     {
@@ -106,15 +106,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             {
                 Platform = SimulatedInstead(platform, QpcPath, "was compiled for the simulated card");
             }
-        }
-        catch
-        {
-            _compiled?.Dispose();
-            throw;
-        }
 
-        try
-        {
             ThrowIfStateWouldSplit(Options);
         }
         catch

@@ -253,21 +253,28 @@ public sealed class SeveralDevicesTests : SessionTest
     }
 
     [TestMethod]
-    public async Task Changing_options_loses_nothing_of_a_device_that_fails_meanwhile()
+    public async Task Changing_options_loses_nothing_of_a_device_that_fails_while_the_others_are_drained()
     {
         await using Session session = Open(s_three);
+        Inference[] slots = [session.Rent(Cancel), session.Rent(Cancel), session.Rent(Cancel)];
+        slots[0].Dispose();
+        slots[1].Dispose();
         using Fault hold = Faults.HoldInference(1);
-        Task<IReadOnlyDictionary<string, Tensor>> run = session.RunAsync(Input(4), Cancel);
+        Values(4).CopyTo(slots[2].Input<float>(0));
+        slots[2].Submit();
         await hold.WhenHit.WaitAsync(Cancel);
-        using Fault deactivating = Faults.HoldCall("ReleaseExecObj", 1);
-        Task update = Task.Run(() => session.UpdateBackendOptions(o => o with { SetSize = 1, DeviceIds = [1, 2] }), Cancel);
-        Task first = await Task.WhenAny(deactivating.WhenHit, update).WaitAsync(Cancel);
-        Assert.AreNotSame(update, first);
-        Faults.LoseDevice(0);
-        deactivating.Release();
+
+        // The fourth is the last execution object of devices 0 and 1.
+        using Fault drained = Faults.DelayCall("ReleaseExecObj", TimeSpan.FromTicks(1), 4);
+        Task update = Task.Run(() => session.UpdateBackendOptions(o => o with { SetSize = 1 }), Cancel);
+        await drained.WhenHit.WaitAsync(Cancel);
+        Faults.LoseDevice(2);
         hold.Release();
+        slots[2].Wait();
+        AssertAnswers(4, slots[2].Output<float>(0));
+        Assert.AreNotEqual(2, slots[2].DeviceId);
+        slots[2].Dispose();
         await update;
-        AssertAnswers(4, (await run)["y"].AsSpan<float>());
     }
 
     [TestMethod]
