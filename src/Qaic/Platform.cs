@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.Interop;
+using Qaic.Quantization;
 using Qaic.Simulation;
 
 namespace Qaic;
@@ -29,6 +30,45 @@ public abstract class Platform
     /// <summary>Compiler that makes QPCs for this platform with these options: <see cref="Compiler"/>, unless <see cref="QaicOptions.CompilerPath"/> chooses another one of the vendor's.</summary>
     /// <exception cref="CompilationException">There is no compiler at the chosen path.</exception>
     public virtual ICompiler CompilerFor(QaicOptions options) => Compiler;
+
+    /// <summary>Runs data through a model and keeps, of every tensor, the range and a histogram: what a network is quantized with.</summary>
+    /// <param name="modelPath">Path of the <c>.onnx</c> file.</param>
+    /// <param name="samples">
+    /// The data: per element all inputs by name, each with the model's shape and any number of rows (the same for all), or without the leading dimension, which is one row. Read once.
+    /// </param>
+    /// <param name="options">Compile-stage options: batch size and symbols, histogram bins, threads, node precision; null for the defaults.</param>
+    /// <param name="progress">Is told after each batch; null for none.</param>
+    /// <param name="logger">Receives remarks; null for none.</param>
+    /// <param name="cancellationToken">Ends the profiling.</param>
+    /// <exception cref="FileNotFoundException">There is no such model.</exception>
+    /// <exception cref="ArgumentException">A sample lacks an input, or one is of the wrong type or shape, or holds NaN or infinity; or there is no sample.</exception>
+    /// <exception cref="CompilationException">The model cannot be run.</exception>
+    /// <exception cref="NotSupportedException">The platform's compiler cannot profile.</exception>
+    public QuantizationProfile Profile(
+        string modelPath,
+        IEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
+        QaicOptions? options = null,
+        IProgress<ProfilingProgress>? progress = null,
+        ILogger? logger = null,
+        CancellationToken cancellationToken = default)
+    {
+        options ??= QaicOptions.Default;
+        return Profiler(options).Profile(modelPath, samples, options, logger ?? NullLogger.Instance, progress, cancellationToken);
+    }
+
+    /// <summary>The same for data that arrives asynchronously.</summary>
+    /// <inheritdoc cref="Profile"/>
+    public Task<QuantizationProfile> ProfileAsync(
+        string modelPath,
+        IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
+        QaicOptions? options = null,
+        IProgress<ProfilingProgress>? progress = null,
+        ILogger? logger = null,
+        CancellationToken cancellationToken = default)
+    {
+        options ??= QaicOptions.Default;
+        return Profiler(options).ProfileAsync(modelPath, samples, options, logger ?? NullLogger.Instance, progress, cancellationToken);
+    }
 
     /// <summary>The library's functions.</summary>
     internal abstract QaicApi Api { get; }
@@ -74,6 +114,10 @@ public abstract class Platform
 
     /// <summary>Adds to the library's devices what others know of them.</summary>
     internal abstract IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices);
+
+    private IProfilingCompiler Profiler(QaicOptions options) => CompilerFor(options) is var compiler && compiler is IProfilingCompiler profiler
+        ? profiler
+        : throw new NotSupportedException($"The compiler of {Name}, {compiler.Name} {compiler.Version}, cannot profile. Profile on the simulated card: Platform.Simulated().Profile(…).");
 
     /// <summary>Says once, in the log, what the platform is; nothing by default.</summary>
     internal virtual void Announce(ILogger logger)

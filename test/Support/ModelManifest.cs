@@ -47,6 +47,24 @@ internal sealed class TestModel
         return file == "data/digits32/test_f32.npy" ? Digits32.TestFloats.Value : Npy.Load(Repository.Data(file));
     }
 
+    /// <summary>Rows to calibrate with, of an input; disjoint from the test rows.</summary>
+    /// <param name="name">The input.</param>
+    /// <param name="isGlitched">Two of the values of enlarged digits are stuck at 600, as a broken sensor would have it.</param>
+    public Npy CalibrationInput(string name, bool isGlitched = false)
+    {
+        string file = _entry.GetProperty("calib_feeds").GetProperty(name).GetString()!;
+        return file == "data/digits32/calib_f32.npy"
+            ? (isGlitched ? Digits32.GlitchedCalibrationFloats : Digits32.CalibrationFloats).Value
+            : !isGlitched ? Npy.Load(Repository.Data(file)) : throw new ArgumentException($"There are no glitches for '{Name}'.", nameof(isGlitched));
+    }
+
+    /// <summary>The rows to calibrate with, one sample each: all inputs by name, without the leading dimension.</summary>
+    public IReadOnlyList<IReadOnlyDictionary<string, Tensor>> CalibrationSamples(bool isGlitched = false)
+    {
+        Npy[] arrays = [.. Inputs.Select(name => CalibrationInput(name, isGlitched))];
+        return [.. Enumerable.Range(0, arrays[0].Rows).Select(row => (IReadOnlyDictionary<string, Tensor>)Inputs.Zip(arrays).ToDictionary(i => i.First, i => i.Second.Row(row)))];
+    }
+
     /// <summary>Reference output on the test rows.</summary>
     public Npy Reference(string output) => Npy.Load(Repository.Data(_entry.GetProperty("reference_outputs").GetProperty(output).GetString()!));
 
@@ -110,6 +128,24 @@ internal static class Digits32
     private static readonly float[] s_std = [0.229f, 0.224f, 0.225f];
 
     public static Lazy<Npy> TestFloats { get; } = new(() => Normalise(Npy.Load(Repository.Data("data", "digits32", "test_u8.npy"))));
+
+    public static Lazy<Npy> CalibrationFloats { get; } = new(() => Normalise(Npy.Load(Repository.Data("data", "digits32", "calib_u8.npy"))));
+
+    public static Lazy<Npy> GlitchedCalibrationFloats { get; } = new(() =>
+    {
+        Npy clean = CalibrationFloats.Value;
+        byte[] bytes = [.. clean.Bytes];
+        Span<float> values = MemoryMarshal.Cast<byte, float>(bytes.AsSpan());
+        using var document = JsonDocument.Parse(File.ReadAllBytes(Repository.Data("data", "digits32", "calib_glitch.json")));
+        foreach (JsonElement glitch in document.RootElement.GetProperty("glitches").EnumerateArray())
+        {
+            int At(string key) => glitch.GetProperty(key).GetInt32();
+            int index = (((((At("image") * clean.Shape[1]) + At("channel")) * clean.Shape[2]) + At("row")) * clean.Shape[3]) + At("col");
+            values[index] = glitch.GetProperty("value").GetSingle();
+        }
+
+        return new Npy(clean.Type, clean.Shape, bytes);
+    });
 
     /// <summary>From uint8 [n, height, width, 3] to float [n, 3, height, width].</summary>
     public static Npy Normalise(Npy pixels)

@@ -44,6 +44,14 @@ internal sealed partial class Npy
     /// <summary>The bytes of some rows.</summary>
     public ReadOnlySpan<byte> RowSlice(int first, int count) => Bytes.AsSpan(first * RowBytes, count * RowBytes);
 
+    /// <summary>One row as a tensor of its own, without the leading dimension.</summary>
+    public Tensor Row(int index)
+    {
+        var tensor = Tensor.Zeros(new TensorSpec("row", Type, [.. Shape[1..]]));
+        RowSlice(index, 1).CopyTo(tensor.Bytes);
+        return tensor;
+    }
+
     /// <summary>All elements as float, whatever their type.</summary>
     public float[] ToSingles() => Type switch
     {

@@ -23,6 +23,9 @@ public sealed record CompilationRecord
     /// <summary>Tensors that are boolean in the model and travel as 0 and 1 in <see cref="ElementType.UInt8"/>.</summary>
     public IReadOnlyList<string> BooleanTensors { get; init; } = [];
 
+    /// <summary>Precision and quantization; null in records of older versions.</summary>
+    public PrecisionRecord? Precision { get; init; }
+
     /// <summary>The record of <paramref name="qpc"/>; null if it has none.</summary>
     /// <exception cref="QpcFormatException">The segment is there but cannot be read.</exception>
     public static CompilationRecord? Read(QpcFile qpc)

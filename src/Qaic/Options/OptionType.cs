@@ -37,7 +37,8 @@ internal abstract class OptionType
             (QuantizationCalibration.KLMinimizationV2, "KLMinimizationV2"),
             (QuantizationCalibration.Percentile, "Percentile"),
             (QuantizationCalibration.Mse, "MSE"),
-            (QuantizationCalibration.Sqnr, "SQNR")),
+            (QuantizationCalibration.Sqnr, "SQNR"),
+            (QuantizationCalibration.Auto, "auto")),
         [typeof(QuantizationPrecision)] = new ChoiceType<QuantizationPrecision>((QuantizationPrecision.Int8, "Int8"), (QuantizationPrecision.Int16, "Int16")),
         [typeof(BiasPrecision)] = new ChoiceType<BiasPrecision>((BiasPrecision.Int8, "Int8"), (BiasPrecision.Int32, "Int32")),
         [typeof(PmuRecipe)] = new ChoiceType<PmuRecipe>(

@@ -229,7 +229,25 @@ public sealed partial record QaicOptions
         Help = "YAML file with the nodes that run in FP16 or FP32, by their first output. A profile is dumped and loaded with the same file.")]
     public string? NodePrecisionInfoFile { get; init; }
 
+    /// <summary>On the simulated card: round every activation of an FP16 network, not only weights, inputs and outputs. Slower, and shows overflow.</summary>
+    /// <value>simulate_fp16_activations: bool. Default: false.</value>
+    [Option(OptionStage.Compile, "simulate_fp16_activations", IsSimulated = true,
+        Help = "On the simulated card: round every activation of an FP16 network, not only weights, inputs and outputs. Slower, and shows overflow.")]
+    public bool SimulateFp16Activations { get; init; }
+
     // Quantization.
+
+    /// <summary>On the simulated card: compute a quantized network with float kernels on rounded numbers, where integer kernels are slow or missing. Results agree up to one step.</summary>
+    /// <value>simulate_fake_quantization: bool. Default: false.</value>
+    [Option(OptionStage.Compile, "simulate_fake_quantization", IsSimulated = true,
+        Help = "On the simulated card: compute a quantized network with float kernels on rounded numbers, where integer kernels are slow or missing. Results agree up to one step.")]
+    public bool SimulateFakeQuantization { get; init; }
+
+    /// <summary>File that receives the network as the simulated card runs it: ONNX with QuantizeLinear and DequantizeLinear, for other runtimes.</summary>
+    /// <value>dump_quantized_model: str. Default: none.</value>
+    [Option(OptionStage.Compile, "dump_quantized_model", Unset = "none", File = OptionFile.Output, IsSimulated = true,
+        Help = "File that receives the network as the simulated card runs it: ONNX with QuantizeLinear and DequantizeLinear, for other runtimes.")]
+    public string? DumpQuantizedModel { get; init; }
 
     /// <summary>Profile with the data of <see cref="InputListFile"/> (random data without it) and quantize, in one go.</summary>
     /// <value>convert_to_quantize: bool. Default: false. Flag: -convert-to-quantize.</value>
@@ -288,7 +306,7 @@ public sealed partial record QaicOptions
     public QuantizationSchema? QuantizationSchemaConstants { get; init; }
 
     /// <summary>How ranges are chosen from a profile. None takes the smallest and largest value.</summary>
-    /// <value>quantization_calibration: str, None | KLMinimization | KLMinimizationV2 | Percentile | MSE | SQNR. Default: None (the compiler's). Flag: -quantization-calibration=&lt;choice&gt;.</value>
+    /// <value>quantization_calibration: str, None | KLMinimization | KLMinimizationV2 | Percentile | MSE | SQNR | auto. Default: None (the compiler's). Flag: -quantization-calibration=&lt;choice&gt;.</value>
     [Option(OptionStage.Compile, "quantization_calibration", Flag = "quantization-calibration", Form = OptionForm.Value, Unset = "None (the compiler's)",
         Help = "How ranges are chosen from a profile. None takes the smallest and largest value.")]
     public QuantizationCalibration? QuantizationCalibration { get; init; }

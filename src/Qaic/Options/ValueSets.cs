@@ -49,6 +49,9 @@ public enum QuantizationCalibration
 
     /// <summary><c>SQNR</c>: best ratio of signal to quantization noise.</summary>
     Sqnr,
+
+    /// <summary><c>auto</c>: the one of the others that loses least on data held out from profiling. The embedded compiler and ML.NET's estimators choose; the vendor's compilers have nothing like it.</summary>
+    Auto,
 }
 
 /// <summary>Type of quantized activations and weights.</summary>

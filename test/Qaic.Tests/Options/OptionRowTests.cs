@@ -158,7 +158,7 @@ public sealed class OptionRowTests
     {
         Choices("quantization_schema_activations", "asymmetric symmetric symmetric_with_uint8 symmetric_with_power2_scale");
         Choices("quantization_schema_constants", "asymmetric symmetric symmetric_with_uint8 symmetric_with_power2_scale");
-        Choices("quantization_calibration", "None KLMinimization KLMinimizationV2 Percentile MSE SQNR");
+        Choices("quantization_calibration", "None KLMinimization KLMinimizationV2 Percentile MSE SQNR auto");
         Choices("quantization_precision", "Int8 Int16");
         Choices("quantization_precision_bias", "Int8 Int32");
         Choices("aic_pmu_recipe", "AxiRd AxiWr AxiRdWr KernelUtil HmxMacs");
@@ -206,7 +206,7 @@ public sealed class OptionRowTests
             "custom_io_list_file external_quantization_file input_list_file load_embedding_tables load_profile mdp_load_partition_config network_specialization_config node_precision_info_file register_custom_op",
             string.Join(' ', OptionTable.All.Where(o => o.IsInputFile).Select(o => o.Keyword).Order(StringComparer.Ordinal)));
         Assert.AreEqual(
-            "dump_custom_io_config_template_file dump_embedding_tables dump_profile mdp_dump_partition_config",
+            "dump_custom_io_config_template_file dump_embedding_tables dump_profile dump_quantized_model mdp_dump_partition_config",
             string.Join(' ', OptionTable.All.Where(o => o.File == OptionFile.Output).Select(o => o.Keyword).Order(StringComparer.Ordinal)));
         var options = new QaicOptions { RegisterCustomOps = ["a.yaml", "b.yaml"], LoadProfile = "p.yaml", OutputDirectory = "out", BatchSize = 4 };
         Assert.AreEqual("a.yaml b.yaml p.yaml", string.Join(' ', OptionTable.All.SelectMany(o => o.Files(options))));

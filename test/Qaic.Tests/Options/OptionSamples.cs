@@ -99,6 +99,9 @@ internal static class OptionSamples
         // Ours.
         new("compiler_args", new[] { "-loader-inline-all=0", "-vv" }, "[\"-loader-inline-all=0\", \"-vv\"]", "-loader-inline-all=0", "-vv"),
         new("specializations", new[] { new Dictionary<string, int> { ["n"] = 1 }, new Dictionary<string, int> { ["n"] = 8 } }, "[{\"n\": 1}, {\"n\": 8}]"),
+        new("simulate_fp16_activations", true, "true"),
+        new("simulate_fake_quantization", true, "true"),
+        new("dump_quantized_model", "model_qdq.onnx", "model_qdq.onnx"),
         new("backend", "sim", "sim"),
         new("use_cache", false, "false"),
         new("cache_dir", "/var/cache/qaic", "/var/cache/qaic"),

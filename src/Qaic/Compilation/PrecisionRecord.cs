@@ -1,0 +1,58 @@
+namespace Qaic.Compilation;
+
+/// <summary>In which precision a network was compiled, and how its tensors were quantized. Part of <see cref="CompilationRecord"/>.</summary>
+public sealed record PrecisionRecord
+{
+    /// <summary><c>FP32</c>, <c>FP16</c>, <c>INT8</c>, or <c>INT8+FP16</c> for a mixed network.</summary>
+    public string Precision { get; init; } = "FP32";
+
+    /// <summary>Schema of activations, as the options spell it; null if nothing is quantized.</summary>
+    public string? Schema { get; init; }
+
+    /// <summary>Schema of weights.</summary>
+    public string? SchemaConstants { get; init; }
+
+    /// <summary>Calibration, as the options spell it.</summary>
+    public string? Calibration { get; init; }
+
+    /// <summary>Why that calibration, if it was chosen among several.</summary>
+    public string? CalibrationReason { get; init; }
+
+    /// <summary>Percentage of the values that ranges cover, for Percentile.</summary>
+    public double? Percentile { get; init; }
+
+    /// <summary>Type of biases.</summary>
+    public string? BiasPrecision { get; init; }
+
+    /// <summary>Whether convolutions have parameters per channel.</summary>
+    public bool IsChannelwise { get; init; }
+
+    /// <summary>Whether fully connected layers have parameters per row.</summary>
+    public bool IsRowwise { get; init; }
+
+    /// <summary>Hash of the profile's graph: <c>0x693AC39E8BB9E42C</c>.</summary>
+    public string? ProfileHash { get; init; }
+
+    /// <summary>Nodes in integers, by first output.</summary>
+    public IReadOnlyList<string> QuantizedNodes { get; init; } = [];
+
+    /// <summary>Nodes in FP16, by first output.</summary>
+    public IReadOnlyList<string> Fp16Nodes { get; init; } = [];
+
+    /// <summary>Nodes in FP32 of a network that is otherwise quantized or in FP16, by first output.</summary>
+    public IReadOnlyList<string> Fp32Nodes { get; init; } = [];
+
+    /// <summary>The quantized tensors, in the order of the graph.</summary>
+    public IReadOnlyList<QuantizedTensor> Tensors { get; init; } = [];
+}
+
+/// <summary>A quantized tensor.</summary>
+/// <param name="Name">Its name in the model.</param>
+/// <param name="ProfileName">Its name in the profile; null for weights and biases, whose range is their own.</param>
+/// <param name="Kind"><c>activation</c>, <c>weight</c> or <c>bias</c>.</param>
+/// <param name="Scales">One scale, or one per channel.</param>
+/// <param name="Offsets">One offset, or one per channel: <c>real = scale × (q − offset)</c>, q in [-128, 127] (a bias: 32 bit, offset 0).</param>
+/// <param name="Minimum">Smallest value seen; for a constant its smallest.</param>
+/// <param name="Maximum">Largest value seen; for a constant its largest.</param>
+public sealed record QuantizedTensor(
+    string Name, string? ProfileName, string Kind, IReadOnlyList<float> Scales, IReadOnlyList<int> Offsets, float Minimum, float Maximum);
