@@ -60,6 +60,7 @@ public sealed class QdqTrainedModelTests
         TestModel model = ModelManifest.Get(name);
         QuantizationProfile profile = Profiles.Calibrate(model);
         float[] reference = model.Reference(model.Outputs[0]).ToSingles();
+        var tooNoisy = new List<string>();
         foreach ((QaicOptions options, double expected) in new[]
         {
             (s_perTensor, perTensor),
@@ -72,8 +73,13 @@ public sealed class QdqTrainedModelTests
             Npy logits = Runs.All(session, model)[model.Outputs[0]];
             double sqnr = Profiles.Sqnr(reference, logits.ToSingles());
             TestContext.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name} {sqnr:F1} dB (table {expected:F1}), top-1 {model.AccuracyOf(logits):P2} of {model.Accuracy:P2}"));
-            Assert.IsTrue(sqnr >= expected - 1, string.Create(CultureInfo.InvariantCulture, $"{sqnr:F1} dB, expected {expected:F1}"));
+            if (sqnr < expected - 1)
+            {
+                tooNoisy.Add(string.Create(CultureInfo.InvariantCulture, $"{sqnr:F1} dB, expected {expected:F1}"));
+            }
         }
+
+        Assert.IsEmpty(tooNoisy, string.Join("; ", tooNoisy));
     }
 
     [TestMethod, DataRow("digits_cnn"), DataRow("digits_mlp"), DataRow("resnet8")]
