@@ -82,8 +82,8 @@ internal sealed class OnnxModel
             : throw new CompilationException($"'{Source}' does not fit into 2 GiB without its initializers. Turn large Constant nodes and subgraph weights into initializers of the main graph.");
     }
 
-    /// <summary>A model of its own with the same content. Raw weights are shared, as nothing can change them; so are the files beside the model, which the original disposes.</summary>
-    public OnnxModel Copy() => new(Proto.Clone(), Source, ExternalData);
+    /// <summary>An independent copy, which shares the bytes of raw data and the files beside the model: <see cref="ExternalData"/> is the original's and goes with it.</summary>
+    public OnnxModel Clone() => new(Proto.Clone(), Source, ExternalData);
 
     /// <summary>Every tensor in the model: initializers, and attributes of nodes, in subgraphs and functions too.</summary>
     public IEnumerable<TensorProto> AllTensors() => TensorsOf(Graph).Concat(Proto.Functions.SelectMany(f => f.Node).SelectMany(TensorsOf));

@@ -36,7 +36,7 @@ internal sealed class ObservedNetwork : IDisposable
         HashSet<string> inputs = [.. model.Inputs.Select(i => i.Name)];
         string[] computed = [.. seen.Distinct().Where(name => !inputs.Contains(name))];
 
-        OnnxModel copy = model.Copy();
+        OnnxModel copy = model.Clone();
         HasOutputs = computed.Length > 0;
         if (HasOutputs)
         {
