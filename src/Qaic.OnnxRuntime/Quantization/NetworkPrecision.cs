@@ -77,7 +77,7 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         else
         {
             RandomData(logger, profiled.Model.Source);
-            samples = SampleBatcher.RandomSamples(inputs, RandomBatches, RandomSeed);
+            samples = RandomSamples.Create(inputs, RandomBatches, RandomSeed);
         }
 
         return ActivationObserver.Observe(profiled, samples, options, logger, null, cancellationToken);
