@@ -18,7 +18,7 @@ internal static class GraphCleanup
             Inline(model, tensor);
         }
 
-        TurnConstantsIntoInitializers(model.Graph);
+        TurnConstantsIntoInitializers(model.Graph, standsFor);
         Bypass(model, standsFor);
     }
 
@@ -59,7 +59,7 @@ internal static class GraphCleanup
         tensor.ClearDataLocation();
     }
 
-    private static void TurnConstantsIntoInitializers(GraphProto graph)
+    private static void TurnConstantsIntoInitializers(GraphProto graph, Dictionary<string, string> standsFor)
     {
         HashSet<string> outputs = [.. graph.Output.Select(o => o.Name)];
         RemoveWhere(graph.Node, node =>
@@ -70,6 +70,7 @@ internal static class GraphCleanup
             }
 
             value.Name = node.Output[0];
+            standsFor[value.Name] = value.Name;
             graph.Initializer.Add(value);
             return true;
         });
