@@ -1,8 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
-using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
-using Qaic.Options;
 using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Quantization;
