@@ -11,7 +11,8 @@ namespace Qaic.OnnxRuntime;
 /// <summary>What the embedded compiler puts into a QPC for the engine: an ONNX model, its weights, and checksums of both.</summary>
 /// <param name="Model">The ONNX model; its large initializers refer to the weights.</param>
 /// <param name="Weights">The weights, in the QPC's memory.</param>
-internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryWeight> Weights)
+/// <param name="Settings">How the network is computed.</param>
+internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryWeight> Weights, NetworkSettings Settings)
 {
     /// <summary>Name of the model's section in <c>network.elf</c>.</summary>
     public const string ModelSection = "onnx";
@@ -65,7 +66,8 @@ internal sealed record NetworkImage(byte[] Model, IReadOnlyList<MemoryWeight> We
         byte[] bytes = model.ToArray();
         try
         {
-            return new NetworkImage(bytes, WeightSegment.Find(OnnxModel.Parse(bytes, NetworkElf.SegmentName), address, length));
+            var parsed = OnnxModel.Parse(bytes, NetworkElf.SegmentName);
+            return new NetworkImage(bytes, WeightSegment.Find(parsed, address, length), NetworkSettings.Of(parsed));
         }
         catch (CompilationException e)
         {

@@ -32,7 +32,7 @@ internal sealed class OnnxNetwork : ISimulatedNetwork
         OrtSession session;
         try
         {
-            session = new OrtSession(image.Model, image.Weights, largest, logger, CancellationToken.None);
+            session = new OrtSession(image.Model, image.Weights, largest, logger, CancellationToken.None, image.Settings);
         }
         catch (OnnxRuntimeException e)
         {

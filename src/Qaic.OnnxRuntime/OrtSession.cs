@@ -40,9 +40,18 @@ internal sealed class OrtSession : IDisposable
     /// <param name="largestBuffer">Bytes of the largest tensor that is known.</param>
     /// <param name="logger">Receives ONNX Runtime's messages.</param>
     /// <param name="cancellationToken">Ends the loading.</param>
+    /// <param name="settings">How the network is computed; null for the model's own kernels.</param>
+    /// <param name="optimizedModelPath">File that receives the graph as ONNX Runtime runs it; null for none.</param>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses the model.</exception>
     /// <exception cref="OperationCanceledException">The loading was cancelled.</exception>
-    public OrtSession(byte[] model, IReadOnlyList<MemoryWeight> weights, long largestBuffer, ILogger logger, CancellationToken cancellationToken)
+    public OrtSession(
+        byte[] model,
+        IReadOnlyList<MemoryWeight> weights,
+        long largestBuffer,
+        ILogger logger,
+        CancellationToken cancellationToken,
+        NetworkSettings? settings = null,
+        string? optimizedModelPath = null)
     {
         // Decides where messages go, so it comes before any other use of ONNX Runtime.
         _ = OrtEnvironment.Version;
@@ -60,6 +69,16 @@ internal sealed class OrtSession : IDisposable
         {
             _options.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
             _options.AddSessionConfigEntry("session.inter_op.allow_spinning", "0");
+            foreach ((string key, string value) in (settings ?? NetworkSettings.Default).SessionEntries(IntegerKernels.AreExact))
+            {
+                _options.AddSessionConfigEntry(key, value);
+            }
+
+            if (optimizedModelPath is not null)
+            {
+                _options.OptimizedModelFilePath = optimizedModelPath;
+            }
+
             OrtNative.AddWeights(_options, weights);
             using (cancellationToken.Register(static o => ((SessionOptions)o!).SetLoadCancellationFlag(true), _options))
             {

@@ -7,11 +7,11 @@ namespace Qaic.OnnxRuntime.Onnx;
 /// <remarks>Mutable, not thread-safe. What the project does not know of the format survives reading and writing.</remarks>
 internal sealed class OnnxModel
 {
-    private OnnxModel(ModelProto proto, string source, string? directory)
+    private OnnxModel(ModelProto proto, string source, ExternalData externalData)
     {
         Proto = proto;
         Source = source;
-        ExternalData = new ExternalData(source, directory);
+        ExternalData = externalData;
         HashSet<string> constants = [.. Graph.Initializer.Select(t => t.Name), .. Graph.SparseInitializer.Select(t => t.Values?.Name ?? "")];
         Inputs = [.. Graph.Input.Where(i => !constants.Contains(i.Name)).Select(i => new OnnxTensor(i))];
         Outputs = [.. Graph.Output.Select(o => new OnnxTensor(o))];
@@ -82,6 +82,9 @@ internal sealed class OnnxModel
             : throw new CompilationException($"'{Source}' does not fit into 2 GiB without its initializers. Turn large Constant nodes and subgraph weights into initializers of the main graph.");
     }
 
+    /// <summary>An independent copy, which shares the bytes of raw data and the files beside the model: <see cref="ExternalData"/> is the original's and goes with it.</summary>
+    public OnnxModel Clone() => new(Proto.Clone(), Source, ExternalData);
+
     /// <summary>Every tensor in the model: initializers, and attributes of nodes, in subgraphs and functions too.</summary>
     public IEnumerable<TensorProto> AllTensors() => TensorsOf(Graph).Concat(Proto.Functions.SelectMany(f => f.Node).SelectMany(TensorsOf));
 
@@ -99,7 +102,7 @@ internal sealed class OnnxModel
 
         // Many files that are no models parse as messages of unknown fields.
         return proto.Graph is { } graph && (graph.Output.Count > 0 || graph.Node.Count > 0)
-            ? new OnnxModel(proto, source, directory)
+            ? new OnnxModel(proto, source, new ExternalData(source, directory))
             : throw new CompilationException($"'{source}' is not an ONNX model: there is no graph in it.");
     }
 
