@@ -9,7 +9,7 @@ namespace Qaic.ML;
 /// <param name="Platform">Where it was compiled.</param>
 internal sealed record FloatModel(NetworkTensors Tensors, NetworkTensors Own, Platform Platform)
 {
-    /// <summary>Compiles a model in float, which tells its tensors; no device is touched. The compile cache has it for next time.</summary>
+    /// <summary>Compiles a model in float, which tells its tensors; no device is touched.</summary>
     /// <param name="path">Path of the <c>.onnx</c> file.</param>
     /// <param name="options">The options that it will be quantized with.</param>
     /// <param name="platform">Where to run; null for what the options ask for.</param>
@@ -66,12 +66,13 @@ internal sealed record FloatModel(NetworkTensors Tensors, NetworkTensors Own, Pl
         OutputDirectory = null,
     };
 
-    // Nothing of quantization, so that all ways to quantize a model share one entry of the compile cache.
+    // Nothing of quantization, so that all ways to quantize a model share one entry of the compile cache, if it is used.
     private static QaicOptions InFloat(QaicOptions options) => ForProfiling(options) with
     {
         NodePrecisionInfoFile = null,
         ExecuteNodesInFp16 = [],
         KeepOriginalPrecisionForNodes = [],
+        SimulateFp16Activations = false,
         SimulateFakeQuantization = false,
         QuantizationSchema = null,
         QuantizationSchemaActivations = null,

@@ -60,7 +60,7 @@ public sealed class QuantizedEstimatorTests
         Assert.AreNotEqual(small.Session.QpcPath, large.Session.QpcPath);
         CollectionAssert.AreEqual(new[] { 302f, 802f }, network.Compiled.Where(c => c.Profile is not null).Select(c => c.Profile!.Tensors.Single().Maximum).ToArray());
 
-        // The same data makes the same profile, and the compile cache has its network.
+        // The same data makes the same profile, wherever it lies, and the compile cache has its network.
         using QaicTransformer again = estimator.Fit(TestView.Features(4, 3));
         Assert.AreNotSame(small.Session, again.Session);
         Assert.AreEqual(3, network.Compilations);

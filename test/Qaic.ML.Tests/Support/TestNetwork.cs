@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
 using Qaic.Qpc;
@@ -15,8 +16,8 @@ internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisp
     private readonly TensorSpec[] _inputs;
     private readonly TensorSpec[] _outputs;
 
-    // No two are the same for the compile cache.
-    private readonly string _onnx = $"compiled by test network {Guid.NewGuid()}";
+    // An ONNX file that holds a producer's name (field 2) and nothing else. No two are the same for the compile cache.
+    private readonly byte[] _onnx = [0x12, 36, .. Encoding.ASCII.GetBytes(Guid.NewGuid().ToString())];
 
     private int _runs;
 
@@ -46,7 +47,7 @@ internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisp
         get
         {
             string path = Path.Combine(_directory.FullName, "model.onnx");
-            File.WriteAllText(path, _onnx);
+            File.WriteAllBytes(path, _onnx);
             return path;
         }
     }
@@ -90,7 +91,7 @@ internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisp
 
     public string Compile(string modelPath, string outputDirectory, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
-        Assert.AreEqual(_onnx, File.ReadAllText(modelPath));
+        CollectionAssert.AreEqual(_onnx, File.ReadAllBytes(modelPath));
         string[][] files = options.InputListFile is { } list ? [.. File.ReadAllLines(list).Select(line => line.Split(','))] : [];
         Compiled.Add(new Compiled(
             options,
@@ -107,7 +108,7 @@ internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisp
         IProgress<ProfilingProgress>? progress,
         CancellationToken cancellationToken)
     {
-        Assert.AreEqual(_onnx, File.ReadAllText(modelPath));
+        CollectionAssert.AreEqual(_onnx, File.ReadAllBytes(modelPath));
         var seen = new List<IReadOnlyDictionary<string, Tensor>>();
         Profiled.Add((options, seen));
         try
