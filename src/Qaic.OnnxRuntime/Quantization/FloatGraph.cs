@@ -1,3 +1,4 @@
+using Qaic.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 
 namespace Qaic.OnnxRuntime.Quantization;
@@ -11,7 +12,13 @@ internal sealed record ProfiledTensor(string Tensor, string ProfileName);
 /// <remarks>Profiling and quantizing prepare the model by the same rules, so that names and hash agree.</remarks>
 internal sealed class FloatGraph
 {
-    private FloatGraph(OnnxModel model) => Model = model;
+    private readonly Dictionary<string, TensorProto> _constants;
+
+    private FloatGraph(OnnxModel model)
+    {
+        Model = model;
+        _constants = model.Graph.Initializer.GroupBy(t => t.Name).ToDictionary(g => g.Key, g => g.First(), StringComparer.Ordinal);
+    }
 
     /// <summary>The model, changed in place.</summary>
     public OnnxModel Model { get; }
@@ -22,12 +29,81 @@ internal sealed class FloatGraph
     /// <summary>Float initializers.</summary>
     public IReadOnlyList<ProfiledTensor> Constants { get; private init; } = [];
 
-    /// <summary>Hash of the graph as it is now: nodes, attributes, names, the shapes of inputs and constants. Another batch size is another hash.</summary>
+    /// <summary>Hash of the graph as it is now: nodes, attributes, names, the shapes of inputs, and the names, shapes and values of constants. Another batch size is another hash.</summary>
     public ulong Hash { get; private init; }
 
-    /// <summary>Prepares a model whose input shapes are fixed.</summary>
-    public static FloatGraph Prepare(OnnxModel model) => throw new NotImplementedException(new FloatGraph(model).ToString());
+    /// <summary>Per tensor between a node and its activation function (Relu, Clip from 0), the tensor behind that.</summary>
+    public IReadOnlyDictionary<string, string> Fused { get; private init; } = new Dictionary<string, string>();
 
-    /// <summary>The values of a float initializer, wherever they are.</summary>
-    public float[] Values(string constant) => throw new NotImplementedException(constant + Model);
+    /// <summary>Per output of a node that preparing took away, the tensor in its place.</summary>
+    public IReadOnlyDictionary<string, string> StandsFor { get; private init; } = new Dictionary<string, string>();
+
+    /// <summary>Type and shape of every tensor, constants included.</summary>
+    public IReadOnlyDictionary<string, TensorInfo> Tensors { get; private init; } = new Dictionary<string, TensorInfo>();
+
+    /// <summary>Prepares a model whose input shapes are fixed.</summary>
+    /// <exception cref="CompilationException">ONNX Runtime refuses the model, or its constants are damaged.</exception>
+    public static FloatGraph Prepare(OnnxModel model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var standsFor = new Dictionary<string, string>(StringComparer.Ordinal);
+        List<string> read = GraphCleanup.Read(model.Graph);
+        GraphCleanup.Clean(model, standsFor);
+        read.AddRange(GraphCleanup.Read(model.Graph));
+        BatchNormalizationFolding.Fold(model, standsFor);
+        GraphCleanup.DropUnread(model.Graph, read);
+
+        Dictionary<string, TensorInfo> tensors = TensorInference.Infer(model);
+        Dictionary<string, string> fused = ActivationFusion.Find(model);
+        var names = new ProfileNames();
+        List<ProfiledTensor> activations = [];
+        foreach (ValueInfoProto input in model.Graph.Input)
+        {
+            Add(activations, input.Name, ProfileNames.Result(names.Take(input.Name), 0));
+        }
+
+        List<ProfiledTensor> constants = [];
+        foreach (TensorProto constant in model.Graph.Initializer)
+        {
+            Add(constants, constant.Name, ProfileNames.Result(names.Take(constant.Name), 0));
+        }
+
+        foreach (NodeProto node in model.Graph.Node)
+        {
+            string name = names.Take(node.Name.Length > 0 ? node.Name : node.Key());
+            for (int i = 0; i < node.Output.Count; i++)
+            {
+                if (node.Output[i].Length > 0 && !fused.ContainsKey(node.Output[i]))
+                {
+                    Add(activations, node.Output[i], ProfileNames.Result(name, i));
+                }
+            }
+        }
+
+        return new FloatGraph(model)
+        {
+            Activations = activations,
+            Constants = constants,
+            Fused = fused,
+            StandsFor = standsFor,
+            Tensors = tensors,
+            Hash = GraphHash.Of(model),
+        };
+
+        void Add(List<ProfiledTensor> list, string tensor, string profileName)
+        {
+            if (tensors.TryGetValue(tensor, out TensorInfo? info) && info.IsFloat)
+            {
+                list.Add(new ProfiledTensor(tensor, profileName));
+            }
+        }
+    }
+
+    /// <summary>The values of a float initializer (a float16 one, widened), wherever they are.</summary>
+    /// <exception cref="ArgumentException">There is no such initializer.</exception>
+    /// <exception cref="CompilationException">It is not float, or damaged.</exception>
+    public float[] Values(string constant) =>
+        _constants.TryGetValue(constant, out TensorProto? tensor)
+            ? InitializerData.Singles(Model, tensor)
+            : throw new ArgumentException($"'{Model.Source}' has no constant '{constant}'.", nameof(constant));
 }

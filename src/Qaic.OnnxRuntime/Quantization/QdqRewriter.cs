@@ -1,12 +1,34 @@
+using System.Globalization;
+using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
+using Qaic.OnnxRuntime.Onnx;
+using Qaic.Options;
 using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Quantization;
 
 /// <summary>Rewrites a float model with QuantizeLinear and DequantizeLinear so that ONNX Runtime computes it with integer kernels.</summary>
-internal static class QdqRewriter
+/// <remarks>Activations are uint8 whatever the schema stores: only then do all kernels fuse. The zero point is the offset + 128. Weights are int8, biases int32 at the product of both scales.</remarks>
+internal sealed partial class QdqRewriter
 {
+    private const long FirstQuantizingOpset = 10, PerChannelOpset = 13;
+
+    private readonly FloatGraph _graph;
+    private readonly Dataflow _flow;
+    private readonly PrecisionAssignment _assignment;
+    private readonly QuantizationPlan _plan;
+    private readonly TensorNames _names;
+    private readonly Dictionary<string, string> _profileNames;
+    private readonly List<QuantizedTensor> _records = [];
+
+    private QdqRewriter(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, QuantizationPlan plan)
+    {
+        (_graph, _flow, _assignment, _plan) = (graph, flow, assignment, plan);
+        _names = new TensorNames(graph.Model.Graph);
+        _profileNames = graph.Activations.ToDictionary(a => a.Tensor, a => a.ProfileName, StringComparer.Ordinal);
+    }
+
     /// <param name="graph">The prepared model; changed in place.</param>
     /// <param name="profile">Ranges of the activations; null if <paramref name="encodings"/> has the parameters.</param>
     /// <param name="encodings">Parameters chosen elsewhere; null if <paramref name="profile"/> has the ranges.</param>
@@ -14,8 +36,183 @@ internal static class QdqRewriter
     /// <param name="options">Schemas, calibration, channelwise, rowwise, bias, operators in FP16 or the model's precision.</param>
     /// <param name="logger">Receives remarks.</param>
     /// <returns>What was done to every tensor.</returns>
-    /// <exception cref="CompilationException">The profile or the encodings are not this model's.</exception>
+    /// <exception cref="ArgumentException">Not exactly one of profile and encodings is given, or the calibration is <see cref="QuantizationCalibration.Auto"/>, which is for the caller to resolve.</exception>
+    /// <exception cref="CompilationException">
+    /// The profile or the encodings are not this model's, a node that is named is not in it, it is quantized already or its opset is too old, or the options ask for 16 bits.
+    /// </exception>
     public static PrecisionRecord Apply(
-        FloatGraph graph, QuantizationProfile? profile, QuantizationEncodings? encodings, NodePrecision precision, QaicOptions options, ILogger logger) =>
-        throw new NotImplementedException($"{graph}{profile}{encodings}{precision}{options}{logger}");
+        FloatGraph graph, QuantizationProfile? profile, QuantizationEncodings? encodings, NodePrecision precision, QaicOptions options, ILogger logger)
+    {
+        ArgumentNullException.ThrowIfNull(graph);
+        ArgumentNullException.ThrowIfNull(precision);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logger);
+        if (profile is null == encodings is null)
+        {
+            throw new ArgumentException("A network is quantized with a profile or with encodings: give one of them.", nameof(profile));
+        }
+
+        if (options.QuantizationCalibration == QuantizationCalibration.Auto)
+        {
+            throw new ArgumentException("The calibration 'auto' stands for a choice among the others, which has to be made first.", nameof(options));
+        }
+
+        Check(graph.Model, options);
+        var flow = new Dataflow(graph.Model.Graph);
+        var assignment = PrecisionAssignment.Of(graph, flow, precision, options);
+        var method = new CalibrationMethod(
+            options.QuantizationSchemaActivations ?? options.QuantizationSchema ?? QuantizationSchema.SymmetricWithUInt8,
+            options.QuantizationCalibration ?? QuantizationCalibration.None,
+            (double)(options.PercentileCalibrationValue ?? 100));
+        ActivationRanges ranges = profile is not null ? ActivationRanges.From(graph, flow, profile, method) : ActivationRanges.From(graph, encodings!);
+        var rewriter = new QdqRewriter(graph, flow, assignment, QuantizationPlan.Make(graph, flow, assignment, ranges));
+        if (rewriter._plan.Unknown.Count > 0)
+        {
+            WithoutRange(logger, graph.Model.Source, rewriter._plan.Unknown.Count, ActivationRanges.Sample(rewriter._plan.Unknown));
+        }
+
+        return rewriter.Rewrite(profile, encodings, precision, method, options, logger);
+    }
+
+    private static void Check(OnnxModel model, QaicOptions options)
+    {
+        if (options.QuantizationPrecision == QuantizationPrecision.Int16)
+        {
+            throw new CompilationException("The simulated card has integer kernels for 8 bits only. Set QuantizationPrecision (quantization_precision) to Int8, or leave it out.");
+        }
+
+        if (model.Graph.Node.FirstOrDefault(n => n.OpType is "QuantizeLinear" or "DynamicQuantizeLinear" || n.OpType.StartsWith("QLinear", StringComparison.Ordinal)) is { } quantized)
+        {
+            throw new CompilationException($"'{model.Source}' is quantized already ({quantized.OpType} '{quantized.Key()}'). Compile it as it is, without profile or encodings; or quantize the float model it was made from.");
+        }
+
+        bool isPerChannel = options.EnableChannelwise || options.EnableRowwise;
+        long needed = isPerChannel ? PerChannelOpset : FirstQuantizingOpset;
+        if (model.Opset < needed)
+        {
+            throw new CompilationException(
+                $"'{model.Source}' has opset {model.Opset}; to quantize it {(isPerChannel ? "per channel (EnableChannelwise, EnableRowwise) " : "")}takes opset {needed}. "
+                + $"Convert it to opset {PerChannelOpset} or later (onnx.version_converter)" + (isPerChannel && model.Opset >= FirstQuantizingOpset ? ", or leave these options out." : "."));
+        }
+    }
+
+    private PrecisionRecord Rewrite(
+        QuantizationProfile? profile, QuantizationEncodings? encodings, NodePrecision precision, CalibrationMethod method, QaicOptions options, ILogger logger)
+    {
+        GraphProto graph = _graph.Model.Graph;
+        List<NodeProto> nodes = [.. graph.Node];
+        List<string> read = GraphCleanup.Read(graph);
+
+        // Before tensors get new names.
+        string[] Keys(Func<NodeProto, bool> which) => [.. nodes.Where(n => n.Output.Any(o => o.Length > 0 && _graph.Tensors.TryGetValue(o, out TensorInfo? info) && info.IsFloat) && which(n)).Select(n => n.Key())];
+        string[] quantized = Keys(_plan.Nodes.Contains), fp16 = Keys(_assignment.IsFp16), fp32 = Keys(n => !_plan.Nodes.Contains(n) && !_assignment.IsFp16(n));
+
+        var weights = new QdqWeights(_graph, _flow, _names, options, encodings, precision.EnableFp32Bias);
+        foreach (NodeProto node in nodes.Where(n => _plan.Nodes.Contains(n) && (n.Is("Conv") || n.Is("ConvTranspose") || n.Is("Gemm") || n.Is("MatMul"))))
+        {
+            string input = _flow.Initializer(node.Input[0]) is null ? node.Input[0] : node.Input[1];
+            weights.Quantize(node, _plan.Range(input)!.Parameters.Scale);
+        }
+
+        List<NodeProto> rewritten = [];
+        foreach (string input in graph.Input.Select(i => i.Name).ToList())
+        {
+            if (_plan.Range(input) is { } range)
+            {
+                rewritten.AddRange(Pair(input, range, _flow.Consumers(input).Where(c => !_assignment.IsListed(c))));
+            }
+        }
+
+        foreach (NodeProto node in nodes)
+        {
+            rewritten.Add(node);
+            foreach (string output in node.Output.Where(o => o.Length > 0).ToList())
+            {
+                if (_graph.Fused.TryGetValue(output, out string? behind))
+                {
+                    // Where the integers do not imply the activation function, it is computed on them: rounding and cutting off commute.
+                    if (_plan.Nodes.Contains(node) && _plan.Range(behind) is { } range && !Implies(range, _flow.Producer(behind)!))
+                    {
+                        rewritten.AddRange(Pair(output, range, _flow.Consumers(output), isRecorded: false));
+                    }
+                }
+                else if (_plan.Range(output) is { } range)
+                {
+                    rewritten.AddRange(Pair(output, range, _flow.Consumers(output)));
+                }
+            }
+        }
+
+        graph.Node.Clear();
+        graph.Node.AddRange(weights.Nodes);
+        graph.Node.AddRange(rewritten);
+        GraphCleanup.DropUnread(graph, read);
+        if (_assignment.Fp16.Count > 0)
+        {
+            Fp16Rewriter.Round(_graph.Model, _assignment.Fp16, logger);
+        }
+
+        return new PrecisionRecord
+        {
+            Precision = fp16.Length > 0 ? "INT8+FP16" : "INT8",
+            Schema = profile is null ? null : Spelled("quantization_schema_activations", new QaicOptions { QuantizationSchemaActivations = method.Schema }),
+            SchemaConstants = Spelled("quantization_schema_constants", new QaicOptions { QuantizationSchemaConstants = weights.Schema }),
+            Calibration = profile is null ? null : Spelled("quantization_calibration", new QaicOptions { QuantizationCalibration = method.Calibration }),
+            Percentile = profile is not null && method.Calibration == QuantizationCalibration.Percentile ? method.Percentile : null,
+            BiasPrecision = precision.EnableFp32Bias ? "Fp32" : Spelled("quantization_precision_bias", new QaicOptions { QuantizationPrecisionBias = weights.BiasPrecision }),
+            IsChannelwise = options.EnableChannelwise,
+            IsRowwise = options.EnableRowwise,
+            ProfileHash = profile is null ? null : string.Create(CultureInfo.InvariantCulture, $"0x{profile.GraphHash:X}"),
+            QuantizedNodes = quantized,
+            Fp16Nodes = fp16,
+            Fp32Nodes = fp32,
+            Tensors = [.. _records, .. weights.Records],
+        };
+    }
+
+    private static string? Spelled(string keyword, QaicOptions options) => OptionTable.CompileValues(options).GetValueOrDefault(keyword);
+
+    // Whether numbers in range are what the activation function lets through, so that it need not be computed.
+    private bool Implies(ActivationRange range, NodeProto function)
+    {
+        const float Tolerance = 1e-6f;
+        float limit = function.Is("Clip") ? ActivationFusion.Bounds(_graph.Model, _flow, function)!.Value.Maximum : float.PositiveInfinity;
+        return range.Parameters.Offset == QuantizationParameters.MinQuantized && range.Parameters.Maximum <= limit * (1 + Tolerance);
+    }
+
+    // QuantizeLinear and DequantizeLinear behind a tensor, and its readers behind them.
+    private NodeProto[] Pair(string tensor, ActivationRange range, IEnumerable<NodeProto> readers, bool isRecorded = true)
+    {
+        if (isRecorded)
+        {
+            _records.Add(new QuantizedTensor(tensor, _profileNames.GetValueOrDefault(tensor), "activation", [range.Parameters.Scale], [range.Parameters.Offset], range.Minimum, range.Maximum));
+        }
+
+        TensorProto scale = InitializerData.Create(_names.Unique(tensor + "_scale"), [], [range.Parameters.Scale]);
+        byte zero = (byte)(range.Parameters.Offset - QuantizationParameters.MinQuantized);
+        var zeroPoint = new TensorProto { Name = _names.Unique(tensor + "_zero_point"), DataType = 2, RawData = ByteString.CopyFrom(zero) };
+        _graph.Model.Graph.Initializer.Add(scale);
+        _graph.Model.Graph.Initializer.Add(zeroPoint);
+
+        string from = tensor, to = _names.Unique(tensor + "_dequantized"), integers = _names.Unique(tensor + "_quantized");
+        NodeProto? producer = _flow.Producer(tensor);
+        Dataflow.ReplaceUses(readers.Distinct<NodeProto>(ReferenceEqualityComparer.Instance), tensor, to);
+        if (producer is not null && _flow.IsOutput(tensor))
+        {
+            // What leaves the graph is what the integers say; a second, float, result would keep the kernels from fusing.
+            from = _names.Unique(tensor + "_float");
+            producer.Output[producer.Output.IndexOf(tensor)] = from;
+            Dataflow.ReplaceUses(readers.Distinct<NodeProto>(ReferenceEqualityComparer.Instance), to, tensor);
+            to = tensor;
+        }
+
+        return
+        [
+            new NodeProto { OpType = "QuantizeLinear", Name = integers, Input = { from, scale.Name, zeroPoint.Name }, Output = { integers } },
+            new NodeProto { OpType = "DequantizeLinear", Name = tensor + "_dequantized", Input = { integers, scale.Name, zeroPoint.Name }, Output = { to } },
+        ];
+    }
+
+    [LoggerMessage(EventId = 4010, Level = LogLevel.Warning, Message = "{Count} tensors of {Model} stay float because nothing is known of their range: {Tensors}")]
+    private static partial void WithoutRange(ILogger logger, string model, int count, string tensors);
 }

@@ -14,8 +14,12 @@ public readonly record struct QuantizationParameters(float Scale, int Offset)
     /// <summary>Largest number that can be said.</summary>
     public float Maximum => Scale * (MaxQuantized - Offset);
 
-    /// <summary>The nearest integer: <c>clip(roundHalfEven(value / Scale + Offset))</c> in float32 arithmetic.</summary>
-    public sbyte Quantize(float value) => (sbyte)Math.Clamp(MathF.Round((value / Scale) + Offset, MidpointRounding.ToEven), MinQuantized, MaxQuantized);
+    /// <summary>The nearest integer: <c>clip(roundHalfEven(value / Scale + Offset))</c> in float32 arithmetic. NaN becomes <see cref="Offset"/>, which stands for 0.</summary>
+    public sbyte Quantize(float value)
+    {
+        float code = MathF.Round((value / Scale) + Offset, MidpointRounding.ToEven);
+        return float.IsNaN(code) ? (sbyte)Offset : (sbyte)Math.Clamp(code, MinQuantized, MaxQuantized);
+    }
 
     /// <summary>The number that an integer stands for.</summary>
     public float Dequantize(int value) => Scale * (value - Offset);

@@ -10,7 +10,7 @@ public sealed class TensorStatistics
     /// <param name="minimum">Smallest value seen.</param>
     /// <param name="maximum">Largest value seen.</param>
     /// <param name="counts">Values per bin.</param>
-    /// <exception cref="ArgumentException">The name is empty, the range is NaN or upside down, or a count is negative or not finite.</exception>
+    /// <exception cref="ArgumentException">The name is empty, the range is NaN, infinite or upside down, or a count is negative or not finite.</exception>
     public TensorStatistics(string name, float minimum, float maximum, ReadOnlySpan<double> counts)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -19,15 +19,22 @@ public sealed class TensorStatistics
             throw new ArgumentException($"The range of '{name}' is {minimum} to {maximum}; the smallest value must not be above the largest.", nameof(minimum));
         }
 
+        if (float.IsInfinity(minimum) || float.IsInfinity(maximum))
+        {
+            throw new ArgumentException($"The range of '{name}' is {minimum} to {maximum}; it must be finite. A tensor that reaches infinity cannot be quantized.", nameof(minimum));
+        }
+
+        double total = 0;
         foreach (double count in counts)
         {
+            total += count;
             if (!(count >= 0) || double.IsInfinity(count))
             {
                 throw new ArgumentException($"The histogram of '{name}' counts {count} values in a bin.", nameof(counts));
             }
         }
 
-        (Name, Minimum, Maximum, _counts) = (name, minimum, maximum, counts.ToArray());
+        (Name, Minimum, Maximum, Total, _counts) = (name, minimum, maximum, total, counts.ToArray());
     }
 
     /// <summary>Name in the profile: <c>&lt;node&gt;:&lt;result&gt;</c>.</summary>
@@ -43,5 +50,5 @@ public sealed class TensorStatistics
     public ReadOnlySpan<double> Counts => _counts;
 
     /// <summary>Values seen.</summary>
-    public double Total => _counts.Sum();
+    public double Total { get; }
 }

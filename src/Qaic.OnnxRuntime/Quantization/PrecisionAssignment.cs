@@ -1,0 +1,107 @@
+using Qaic.Compilation;
+using Qaic.OnnxRuntime.Onnx;
+using Qaic.Options;
+using Qaic.Quantization;
+
+namespace Qaic.OnnxRuntime.Quantization;
+
+/// <summary>Which nodes of a quantized network run in FP16 or FP32 because the user said so. A node and the activation function behind it go together.</summary>
+internal sealed class PrecisionAssignment
+{
+    private readonly HashSet<NodeProto> _fp16 = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<NodeProto> _fp32 = new(ReferenceEqualityComparer.Instance);
+
+    private PrecisionAssignment()
+    {
+    }
+
+    /// <summary>Nodes in FP16.</summary>
+    public IReadOnlyCollection<NodeProto> Fp16 => _fp16;
+
+    /// <summary>Whether the user took the node out of quantization.</summary>
+    public bool IsListed(NodeProto node) => _fp16.Contains(node) || _fp32.Contains(node);
+
+    /// <summary>Whether the node runs in FP16.</summary>
+    public bool IsFp16(NodeProto node) => _fp16.Contains(node);
+
+    /// <param name="graph">The prepared model.</param>
+    /// <param name="flow">Its edges.</param>
+    /// <param name="precision">Nodes by name; they win over operator types, FP32 over FP16.</param>
+    /// <param name="options">Operator types.</param>
+    /// <exception cref="CompilationException">The model has no node of a name.</exception>
+    public static PrecisionAssignment Of(FloatGraph graph, Dataflow flow, NodePrecision precision, QaicOptions options)
+    {
+        var assignment = new PrecisionAssignment();
+        foreach (NodeProto node in graph.Model.Graph.Node.Where(n => Head(graph, flow, n) == n))
+        {
+            if (options.KeepOriginalPrecisionForNodes.Contains(node.OpType))
+            {
+                Assign(graph, flow, node, assignment._fp32, assignment._fp16);
+            }
+            else if (options.ExecuteNodesInFp16.Contains(node.OpType))
+            {
+                Assign(graph, flow, node, assignment._fp16, assignment._fp32);
+            }
+        }
+
+        foreach (string name in precision.Fp16Nodes)
+        {
+            Assign(graph, flow, Find(graph, flow, name), assignment._fp16, assignment._fp32);
+        }
+
+        foreach (string name in precision.Fp32Nodes)
+        {
+            Assign(graph, flow, Find(graph, flow, name), assignment._fp32, assignment._fp16);
+        }
+
+        return assignment;
+    }
+
+    /// <summary>The activation function that belongs to a node; null if there is none.</summary>
+    public static NodeProto? Tail(FloatGraph graph, Dataflow flow, NodeProto node) =>
+        node.Output.Count > 0 && graph.Fused.TryGetValue(node.Output[0], out string? behind) ? flow.Producer(behind) : null;
+
+    // The node that a node belongs to: itself, unless it is an activation function behind another.
+    private static NodeProto Head(FloatGraph graph, Dataflow flow, NodeProto node) =>
+        node.Input.Count > 0 && graph.Fused.ContainsKey(node.Input[0]) && flow.Producer(node.Input[0]) is { } head ? head : node;
+
+    // Null: the name is of a constant, which has no precision of its own.
+    private static NodeProto? Find(FloatGraph graph, Dataflow flow, string name)
+    {
+        string tensor = name;
+        while (graph.StandsFor.TryGetValue(tensor, out string? next) && next != tensor)
+        {
+            tensor = next;
+        }
+
+        if (flow.Producer(tensor) is { } node)
+        {
+            return node;
+        }
+
+        if (graph.StandsFor.ContainsKey(name))
+        {
+            return null;
+        }
+
+        string? nearest = Spelling.Nearest(name, graph.Model.Graph.Node.Select(n => n.Key()).Concat(graph.StandsFor.Keys));
+        throw new CompilationException(
+            $"The node precision information (NodePrecisionInfoFile, node_precision_info_file) names '{name}', but no node of '{graph.Model.Source}' has an output of that name."
+            + (nearest is null ? " A node goes by the name of its first output in the model." : $" Did you mean '{nearest}'?"));
+    }
+
+    private static void Assign(FloatGraph graph, Dataflow flow, NodeProto? node, HashSet<NodeProto> to, HashSet<NodeProto> from)
+    {
+        if (node is null)
+        {
+            return;
+        }
+
+        NodeProto head = Head(graph, flow, node);
+        foreach (NodeProto one in new[] { head, Tail(graph, flow, head) }.OfType<NodeProto>())
+        {
+            to.Add(one);
+            from.Remove(one);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+using System.Runtime.InteropServices;
+using Google.Protobuf;
+using Qaic.Compilation;
+using Qaic.OnnxRuntime.Onnx;
+using Qaic.Quantization;
+
+namespace Qaic.OnnxRuntime.Quantization;
+
+/// <summary>Turns the weights and biases of nodes into integers with a DequantizeLinear behind them.</summary>
+internal sealed class QdqWeights
+{
+    private readonly FloatGraph _graph;
+    private readonly Dataflow _flow;
+    private readonly TensorNames _names;
+    private readonly QaicOptions _options;
+    private readonly QuantizationEncodings? _encodings;
+    private readonly bool _keepsBiases;
+    private readonly Dictionary<(string Weight, int? Axis), List<(QuantizationParameters[] Parameters, string Tensor)>> _made = [];
+    private readonly List<NodeProto> _nodes = [];
+    private readonly List<QuantizedTensor> _records = [];
+
+    public QdqWeights(FloatGraph graph, Dataflow flow, TensorNames names, QaicOptions options, QuantizationEncodings? encodings, bool keepsBiases) =>
+        (_graph, _flow, _names, _options, _encodings, _keepsBiases) = (graph, flow, names, options, encodings, keepsBiases);
+
+    /// <summary>Schema of weights.</summary>
+    public QuantizationSchema Schema => _options.QuantizationSchemaConstants ?? _options.QuantizationSchema ?? QuantizationSchema.SymmetricWithUInt8;
+
+    /// <summary>Type of biases.</summary>
+    public BiasPrecision BiasPrecision => _options.QuantizationPrecisionBias ?? BiasPrecision.Int32;
+
+    /// <summary>The nodes that dequantize, to go before all others.</summary>
+    public IReadOnlyList<NodeProto> Nodes => _nodes;
+
+    /// <summary>What was done.</summary>
+    public IReadOnlyList<QuantizedTensor> Records => _records;
+
+    /// <summary>Gives a node its constants in integers.</summary>
+    /// <param name="node">Conv, ConvTranspose, Gemm or MatMul.</param>
+    /// <param name="inputScale">Scale of the operand that is no constant.</param>
+    public void Quantize(NodeProto node, float inputScale)
+    {
+        int operand = _flow.Initializer(node.Input[1]) is not null ? 1 : _flow.Initializer(node.Input[0]) is not null ? 0 : -1;
+        if (operand < 0)
+        {
+            return;
+        }
+
+        TensorProto weight = _flow.Initializer(node.Input[operand])!;
+        int[] shape = [.. weight.Dims.Select(d => (int)d)];
+        float[] values = _graph.Values(weight.Name);
+        (QuantizationParameters[] parameters, int? axis) = Parameters(node, operand, weight.Name, values, shape);
+        float[]? bias = operand == 1 ? Bias(node, parameters.Length) : null;
+        if (bias is not null)
+        {
+            WeightQuantization.FitBias(parameters, bias, inputScale, BiasPrecision);
+        }
+
+        node.Input[operand] = Dequantized(weight.Name, values, shape, axis, parameters);
+        if (bias is not null)
+        {
+            node.Input[2] = DequantizedBias(node.Input[2], bias, parameters, inputScale);
+        }
+    }
+
+    private (QuantizationParameters[] Parameters, int? Axis) Parameters(NodeProto node, int operand, string weight, float[] values, int[] shape)
+    {
+        int? axis = ChannelAxis(node, operand, shape);
+        if (_encodings?.Parameters.GetValueOrDefault(weight) is { Bitwidth: 8 } encoding)
+        {
+            QuantizationParameters[] given = [.. encoding.Parameters];
+            int? givenAxis = given.Length == 1 ? null : ChannelAxisOf(node, operand, shape);
+            bool fits = given.Length == 1 || (givenAxis is { } along && shape[along] == given.Length && given.All(p => p.Offset == given[0].Offset));
+            return fits ? (given, givenAxis) : throw new CompilationException(
+                $"The encodings (ExternalQuantizationFile, external_quantization_file) have {given.Length} pairs of scale and offset for the weight '{weight}' of '{_graph.Model.Source}', "
+                + $"which is [{string.Join(", ", shape)}]: the simulated card takes one, or one per output channel with the same offset in all.");
+        }
+
+        if (axis is null && !OptionsWantChannels(node))
+        {
+            return (WeightQuantization.Choose(values, shape, null, Schema), null);
+        }
+
+        // Integer kernels take one zero point for all channels.
+        QuantizationSchema schema = axis is not null && Schema is QuantizationSchema.SymmetricWithUInt8 or QuantizationSchema.Asymmetric ? QuantizationSchema.Symmetric : Schema;
+        return (WeightQuantization.Choose(values, shape, axis, axis is null ? Schema : schema), axis);
+    }
+
+    private bool OptionsWantChannels(NodeProto node) => node.OpType is "Conv" or "ConvTranspose" ? _options.EnableChannelwise : _options.EnableRowwise;
+
+    private int? ChannelAxis(NodeProto node, int operand, int[] shape) => OptionsWantChannels(node) ? ChannelAxisOf(node, operand, shape) : null;
+
+    // The axis of output channels; null where the weight has none of its own for each.
+    private static int? ChannelAxisOf(NodeProto node, int operand, int[] shape) => operand != 1 ? null : node.OpType switch
+    {
+        "Conv" => 0,
+        "ConvTranspose" => node.Int("group", 1) == 1 ? 1 : null,
+        "Gemm" => node.Int("transB", 0) != 0 ? 0 : 1,
+        "MatMul" => shape.Length == 2 ? 1 : null,
+        _ => null,
+    };
+
+    // The bias, if it can be an integer one: one value per output channel, added to the plain product.
+    private float[]? Bias(NodeProto node, int channels)
+    {
+        bool isPlain = node.OpType is "Conv" or "ConvTranspose" || (node.Is("Gemm") && node.Float("alpha", 1) == 1 && node.Float("beta", 1) == 1);
+        if (_keepsBiases || !isPlain || _flow.Initializer(node.InputAt(2)) is not { DataType: TensorInfo.Float, Dims.Count: 1 or 2 } tensor || tensor.Dims.SkipLast(1).Any(d => d != 1))
+        {
+            return null;
+        }
+
+        float[] values = _graph.Values(tensor.Name);
+        return channels == 1 || values.Length == channels ? values : null;
+    }
+
+    private string Dequantized(string weight, float[] values, int[] shape, int? axis, QuantizationParameters[] parameters)
+    {
+        if (!_made.TryGetValue((weight, axis), out List<(QuantizationParameters[] Parameters, string Tensor)>? made))
+        {
+            _made[(weight, axis)] = made = [];
+        }
+
+        if (made.FirstOrDefault(m => m.Parameters.AsSpan().SequenceEqual(parameters)).Tensor is { } known)
+        {
+            return known;
+        }
+
+        QuantizedConstant quantized = WeightQuantization.Quantize(values, shape, axis, parameters);
+        _records.Add(Record(weight, "weight", parameters.Select(p => p.Scale), parameters.Select(p => p.Offset), values));
+        string tensor = Emit(
+            weight,
+            new TensorProto { DataType = 3, Dims = { shape.Select(d => (long)d) }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<sbyte>(quantized.Values)) },
+            axis,
+            [.. parameters.Select(p => p.Scale)],
+            [.. parameters.Select(p => (sbyte)p.Offset)]);
+        made.Add((parameters, tensor));
+        return tensor;
+    }
+
+    private string DequantizedBias(string name, float[] bias, QuantizationParameters[] weights, float inputScale)
+    {
+        int[] quantized = WeightQuantization.QuantizeBias(bias, weights, inputScale, BiasPrecision);
+        float[] scales = [.. weights.Select(w => inputScale * w.Scale)];
+        _records.Add(Record(name, "bias", scales, weights.Select(_ => 0), bias));
+        return Emit(
+            name,
+            new TensorProto { DataType = 6, Dims = { bias.Length }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<int>(quantized)) },
+            weights.Length == 1 ? null : 0,
+            scales,
+            null);
+    }
+
+    private static QuantizedTensor Record(string name, string kind, IEnumerable<float> scales, IEnumerable<int> offsets, float[] values) =>
+        new(name, null, kind, [.. scales], [.. offsets], values.Length == 0 ? 0 : values.Min(), values.Length == 0 ? 0 : values.Max());
+
+    private string Emit(string name, TensorProto integers, int? axis, float[] scales, sbyte[]? zeroPoints)
+    {
+        IEnumerable<long> dims = axis is null ? [] : [scales.Length];
+        integers.Name = _names.Unique(name + "_quantized");
+        TensorProto scale = InitializerData.Create(_names.Unique(name + "_scale"), dims, scales);
+        var node = new NodeProto { OpType = "DequantizeLinear", Input = { integers.Name, scale.Name }, Output = { _names.Unique(name + "_dequantized") } };
+        node.Name = node.Output[0];
+        _graph.Model.Graph.Initializer.Add(integers);
+        _graph.Model.Graph.Initializer.Add(scale);
+        if (zeroPoints is not null)
+        {
+            var zero = new TensorProto { Name = _names.Unique(name + "_zero_point"), DataType = 3, Dims = { dims }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<sbyte>(zeroPoints)) };
+            _graph.Model.Graph.Initializer.Add(zero);
+            node.Input.Add(zero.Name);
+        }
+
+        if (axis is { } along)
+        {
+            node.Attribute.Add(NodeAttributes.Int("axis", along));
+        }
+
+        _nodes.Add(node);
+        return node.Output[0];
+    }
+}
