@@ -62,7 +62,8 @@ internal static class TensorStudy
         }
         else if (statistics is not null && parameters.Length == 1)
         {
-            (sqnr, clipped) = HistogramNoise.Of(statistics, widest);
+            var noise = QuantizationNoise.Estimate(statistics, widest);
+            (sqnr, clipped) = (statistics.Total > 0 ? noise.SqnrDecibels : double.NaN, noise.ClippedFraction);
             worst = sqnr;
         }
 
