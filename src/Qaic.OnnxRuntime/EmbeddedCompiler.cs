@@ -77,11 +77,13 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        return ActivationObserver.Observe(Profiled(modelPath, options, logger, cancellationToken), samples, options, logger, progress, cancellationToken);
+        FloatGraph graph = Profiled(modelPath, options, logger, cancellationToken);
+        using ExternalData files = graph.Model.ExternalData;
+        return ActivationObserver.Observe(graph, samples, options, logger, progress, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public Task<QuantizationProfile> ProfileAsync(
+    public async Task<QuantizationProfile> ProfileAsync(
         string modelPath,
         IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
         QaicOptions options,
@@ -90,11 +92,13 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        return ActivationObserver.ObserveAsync(Profiled(modelPath, options, logger, cancellationToken), samples, options, logger, progress, cancellationToken);
+        FloatGraph graph = Profiled(modelPath, options, logger, cancellationToken);
+        using ExternalData files = graph.Model.ExternalData;
+        return await ActivationObserver.ObserveAsync(graph, samples, options, logger, progress, cancellationToken).ConfigureAwait(false);
     }
 
     // The network whose tensors a profile tells of.
-    private FloatGraph Profiled(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    private static FloatGraph Profiled(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelPath);
         ArgumentNullException.ThrowIfNull(options);

@@ -1,8 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
-using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
-using Qaic.Options;
 using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Quantization;
@@ -77,7 +75,7 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         else
         {
             RandomData(logger, profiled.Model.Source);
-            samples = SampleBatcher.RandomSamples(inputs, RandomBatches, RandomSeed);
+            samples = RandomSamples.Create(inputs, RandomBatches, RandomSeed);
         }
 
         return ActivationObserver.Observe(profiled, samples, options, logger, null, cancellationToken);
