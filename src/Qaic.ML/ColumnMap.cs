@@ -21,12 +21,29 @@ internal sealed record ColumnMap(ImmutableArray<ColumnTensor> Inputs, ImmutableA
         return map;
     }
 
+    /// <summary>Matches the columns of calibration data with the inputs of a model; there are no outputs.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">As <see cref="Resolve"/>.</exception>
+    public static ColumnMap OfInputs(QaicCalibrationOptions options, IReadOnlyList<TensorSpec> inputs)
+    {
+        var map = new ColumnMap(Match("input", options.InputColumns, options.InputTensors, inputs, nameof(QaicCalibrationOptions.InputTensors)), []);
+        map.Check(inputs, [], nameof(QaicCalibrationOptions));
+        return map;
+    }
+
+    /// <summary>A copy of column names that a user gave.</summary>
+    /// <exception cref="ArgumentException">One is empty.</exception>
+    public static string[] Names(IReadOnlyList<string> names, string parameter)
+    {
+        ArgumentNullException.ThrowIfNull(names, parameter);
+        return names.All(name => !string.IsNullOrWhiteSpace(name)) ? [.. names] : throw new ArgumentException("A column name is null, empty or white space.", parameter);
+    }
+
     /// <summary>Checks that a network has the tensors, and that no input is without a column.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It has not; the message lists what there is.</exception>
-    public void Check(IReadOnlyList<TensorSpec> inputs, IReadOnlyList<TensorSpec> outputs)
+    public void Check(IReadOnlyList<TensorSpec> inputs, IReadOnlyList<TensorSpec> outputs, string optionsType = nameof(QaicModelOptions))
     {
-        RequireTensors("input", Inputs, inputs);
-        RequireTensors("output", Outputs, outputs);
+        RequireTensors("input", Inputs, inputs, optionsType);
+        RequireTensors("output", Outputs, outputs, optionsType);
         foreach (TensorSpec input in inputs)
         {
             int columns = Inputs.Count(c => c.Tensor == input.Name);
@@ -63,7 +80,7 @@ internal sealed record ColumnMap(ImmutableArray<ColumnTensor> Inputs, ImmutableA
         return [.. mapped.Concat(byName).OrderBy(c => specs.Select(s => s.Name).ToList().IndexOf(c.Tensor))];
     }
 
-    private static void RequireTensors(string what, ImmutableArray<ColumnTensor> columns, IReadOnlyList<TensorSpec> specs)
+    private static void RequireTensors(string what, ImmutableArray<ColumnTensor> columns, IReadOnlyList<TensorSpec> specs, string optionsType)
     {
         foreach (ColumnTensor column in columns)
         {
@@ -72,7 +89,7 @@ internal sealed record ColumnMap(ImmutableArray<ColumnTensor> Inputs, ImmutableA
                 string option = what == "input" ? nameof(QaicModelOptions.InputTensors) : nameof(QaicModelOptions.OutputTensors);
                 throw Wrong(
                     what == "input" ? nameof(QaicModelOptions.InputColumns) : nameof(QaicModelOptions.OutputColumns),
-                    $"The model has no {what} '{column.Tensor}'; it has: {List(specs)}. If column '{column.Column}' has another name than its tensor, say so in {nameof(QaicModelOptions)}.{option}.");
+                    $"The model has no {what} '{column.Tensor}'; it has: {List(specs)}. If column '{column.Column}' has another name than its tensor, say so in {optionsType}.{option}.");
             }
         }
     }

@@ -6,6 +6,14 @@ using Qaic.Runtime;
 
 namespace Qaic.ML;
 
+/// <summary>What float values of a column must not be.</summary>
+internal enum FloatCheck
+{
+    None,
+    NoNaN,
+    Finite,
+}
+
 /// <summary>Writes a column of the source into its place in an input buffer, row by row.</summary>
 internal abstract class InputColumn
 {
@@ -27,19 +35,24 @@ internal abstract class InputColumn
     /// <param name="source">The source; active in the column.</param>
     /// <param name="binding">The input.</param>
     /// <param name="nan">What happens to NaN.</param>
-    public static InputColumn Create(DataViewRow source, InputBinding binding, NaNPolicy nan)
+    public static InputColumn Create(DataViewRow source, InputBinding binding, NaNPolicy nan) => Create(source, binding, nan == NaNPolicy.Error ? FloatCheck.NoNaN : FloatCheck.None);
+
+    /// <param name="source">The source; active in the column.</param>
+    /// <param name="binding">The input.</param>
+    /// <param name="check">What float values must not be.</param>
+    public static InputColumn Create(DataViewRow source, InputBinding binding, FloatCheck check)
     {
         Type raw = ColumnTypes.ItemOf(binding.Column.Type).RawType;
         return raw switch
         {
-            _ when raw == typeof(float) && binding.Tensor.ElementType != ElementType.Float32 => new ConvertedInputColumn(source, binding, nan),
-            _ when raw == typeof(float) => new InputColumn<float>(source, binding, nan),
-            _ when raw == typeof(bool) => new InputColumn<bool>(source, binding, nan),
-            _ when raw == typeof(byte) => new InputColumn<byte>(source, binding, nan),
-            _ when raw == typeof(sbyte) => new InputColumn<sbyte>(source, binding, nan),
-            _ when raw == typeof(short) => new InputColumn<short>(source, binding, nan),
-            _ when raw == typeof(int) => new InputColumn<int>(source, binding, nan),
-            _ => new InputColumn<long>(source, binding, nan),
+            _ when raw == typeof(float) && binding.Tensor.ElementType != ElementType.Float32 => new ConvertedInputColumn(source, binding, check),
+            _ when raw == typeof(float) => new InputColumn<float>(source, binding, check),
+            _ when raw == typeof(bool) => new InputColumn<bool>(source, binding, check),
+            _ when raw == typeof(byte) => new InputColumn<byte>(source, binding, check),
+            _ when raw == typeof(sbyte) => new InputColumn<sbyte>(source, binding, check),
+            _ when raw == typeof(short) => new InputColumn<short>(source, binding, check),
+            _ when raw == typeof(int) => new InputColumn<int>(source, binding, check),
+            _ => new InputColumn<long>(source, binding, check),
         };
     }
 
@@ -47,7 +60,7 @@ internal abstract class InputColumn
     /// <param name="buffer">The whole input buffer.</param>
     /// <param name="row">Row in the buffer.</param>
     /// <param name="position">Row in the data; for messages.</param>
-    /// <exception cref="InvalidOperationException">The value has the wrong length, or is NaN and must not be.</exception>
+    /// <exception cref="InvalidOperationException">The value has the wrong length, or is NaN or infinite and must not be.</exception>
     public abstract void Load(Span<byte> buffer, int row, long position);
 
     /// <summary>Zeroes the buffer from a row on, so that nothing of an earlier batch is left.</summary>
@@ -60,13 +73,13 @@ internal class InputColumn<T> : InputColumn where T : unmanaged
 {
     private readonly ValueGetter<T>? _scalar;
     private readonly ValueGetter<VBuffer<T>>? _vector;
-    private readonly bool _rejectsNaN;
+    private readonly FloatCheck _check;
     private VBuffer<T> _value;
 
-    public InputColumn(DataViewRow source, InputBinding binding, NaNPolicy nan)
+    public InputColumn(DataViewRow source, InputBinding binding, FloatCheck check)
         : base(binding)
     {
-        _rejectsNaN = nan == NaNPolicy.Error && typeof(T) == typeof(float);
+        _check = typeof(T) == typeof(float) ? check : FloatCheck.None;
         if (binding.Column.Type is VectorDataViewType)
         {
             _vector = source.GetGetter<VBuffer<T>>(binding.Column);
@@ -115,21 +128,29 @@ internal class InputColumn<T> : InputColumn where T : unmanaged
 
     private void Check(ReadOnlySpan<T> values, long position)
     {
-        if (_rejectsNaN && HasNaN(MemoryMarshal.Cast<T, float>(values)))
+        if (_check == FloatCheck.NoNaN && !IsClean(MemoryMarshal.Cast<T, float>(values), rejectsInfinity: false))
         {
             throw new InvalidOperationException(
                 $"Row {position}: column '{Binding.Column.Name}' holds NaN, which {nameof(QaicModelOptions)}.{nameof(QaicModelOptions.NaNPolicy)} does not allow. Replace missing values first, or allow it.");
         }
+
+        if (_check == FloatCheck.Finite && !IsClean(MemoryMarshal.Cast<T, float>(values), rejectsInfinity: true))
+        {
+            throw new InvalidOperationException(
+                $"Row {position}: column '{Binding.Column.Name}' holds NaN or infinity, and a network is quantized by the ranges of its values. Replace such values first, or filter such rows out.");
+        }
     }
 
-    private static bool HasNaN(ReadOnlySpan<float> values)
+    // NaN differs from itself; infinity minus itself is NaN.
+    private static bool IsClean(ReadOnlySpan<float> values, bool rejectsInfinity)
     {
         while (values.Length >= Vector<float>.Count)
         {
             var some = new Vector<float>(values);
-            if (!Vector.EqualsAll(some, some))
+            Vector<float> tested = rejectsInfinity ? some - some : some;
+            if (!Vector.EqualsAll(tested, tested))
             {
-                return true;
+                return false;
             }
 
             values = values[Vector<float>.Count..];
@@ -137,18 +158,18 @@ internal class InputColumn<T> : InputColumn where T : unmanaged
 
         foreach (float value in values)
         {
-            if (float.IsNaN(value))
+            if (rejectsInfinity ? !float.IsFinite(value) : float.IsNaN(value))
             {
-                return true;
+                return false;
             }
         }
 
-        return false;
+        return true;
     }
 }
 
 /// <summary><see cref="float"/> in ML.NET; float16, bfloat16 or 8-bit codes on the device.</summary>
-internal sealed class ConvertedInputColumn(DataViewRow source, InputBinding binding, NaNPolicy nan) : InputColumn<float>(source, binding, nan)
+internal sealed class ConvertedInputColumn(DataViewRow source, InputBinding binding, FloatCheck check) : InputColumn<float>(source, binding, check)
 {
     private readonly int _rowBytes = binding.Length * binding.Tensor.ElementType.SizeInBytes();
 

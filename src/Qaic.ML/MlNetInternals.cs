@@ -3,31 +3,20 @@ using System.Runtime.CompilerServices;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using Qaic.ML;
+using Qaic.Quantization;
 
 // Everything of ML.NET that is not public, and why: src/decisions/2026-11-24-ml-net-internals.md. Guarded by MlNetInternalsTests.
 [assembly: IgnoresAccessChecksTo("Microsoft.ML.Core")]
 
 // What makes a plain mlContext.Model.Load find us: ML.NET reads this attribute of the assembly that a model names.
-[assembly: LoadableClass(typeof(QaicTransformer), typeof(SavedModel), null, typeof(SignatureLoadModel), MlNetInternals.UserName, MlNetInternals.LoaderSignature)]
+[assembly: LoadableClass(typeof(QaicTransformer), typeof(SavedModel), null, typeof(SignatureLoadModel), "Qualcomm Cloud AI 100 scoring", SavedFormat.ModelLoader)]
+[assembly: LoadableClass(typeof(QaicCalibrationTransformer), typeof(SavedCalibration), null, typeof(SignatureLoadModel), "Qualcomm Cloud AI 100 calibration", SavedFormat.CalibrationLoader)]
 
 namespace Qaic.ML
 {
     /// <summary>The only place that touches ML.NET's internals.</summary>
     internal static class MlNetInternals
     {
-        public const string UserName = "Qualcomm Cloud AI 100 scoring";
-
-        // At most 24 characters, at most 0xFF each; part of every saved model.
-        public const string LoaderSignature = "QaicTransform";
-
-        // Exactly 8 characters; part of every saved model.
-        private const string ModelSignature = "QAICMODL";
-
-        // Raise Written with every change of a saved model's format, Readable when readers of that version cannot read it any more.
-        private const uint Written = 0x00010002;
-        private const uint Readable = 0x00010002;
-        private const uint Oldest = 0x00010001;
-
         /// <summary>The environment behind a catalog: its log, its component catalog.</summary>
         public static IHostEnvironment EnvironmentOf(TransformsCatalog catalog)
         {
@@ -43,10 +32,10 @@ namespace Qaic.ML
         }
 
         /// <summary>Begins our part of a model: a header, then entries of any size.</summary>
-        public static void WriteHeader(ModelSaveContext context)
+        public static void WriteHeader(ModelSaveContext context, SavedFormat format)
         {
             context.CheckAtModel();
-            context.SetVersionInfo(Version());
+            context.SetVersionInfo(Version(format));
         }
 
         /// <summary>Adds an entry, streamed.</summary>
@@ -59,7 +48,7 @@ namespace Qaic.ML
 
         /// <summary>Checks that this version of the library can read what follows.</summary>
         /// <exception cref="FormatException">A newer version wrote it, or it is damaged.</exception>
-        public static void ReadHeader(ModelLoadContext context) => context.CheckAtModel(Version());
+        public static void ReadHeader(ModelLoadContext context, SavedFormat format) => context.CheckAtModel(Version(format));
 
         /// <summary>Reads an entry, streamed.</summary>
         /// <exception cref="FormatException">There is no such entry.</exception>
@@ -71,7 +60,8 @@ namespace Qaic.ML
             }
         }
 
-        private static VersionInfo Version() => new(ModelSignature, Written, Readable, Oldest, typeof(QaicTransformer).Assembly.FullName, LoaderSignature, null);
+        private static VersionInfo Version(SavedFormat format) => new(
+            format.ModelSignature, format.Written, format.Readable, format.Oldest, typeof(QaicTransformer).Assembly.FullName, format.LoaderSignature, null);
 
         // TransformsCatalog.cs, unchanged since 2019. No public way leads from mlContext.Transforms to its context.
         [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_env")]
@@ -83,7 +73,7 @@ namespace Qaic.ML
     {
         public static QaicTransformer Create(IHostEnvironment environment, ModelLoadContext context)
         {
-            MlNetInternals.ReadHeader(context);
+            MlNetInternals.ReadHeader(context, SavedFormat.Model);
             ModelSettings? settings = null;
             MlNetInternals.ReadEntry(context, ModelSettings.EntryName, stream => settings = ModelSettings.Read(stream));
 
@@ -91,6 +81,18 @@ namespace Qaic.ML
             TemporaryFile? program = null;
             MlNetInternals.ReadEntry(context, ModelSettings.ProgramEntryName, stream => program = TemporaryFile.CopyOf(stream));
             return QaicTransformer.Load(environment, settings!, program!);
+        }
+    }
+
+    /// <summary>Makes a calibration's transformer from a saved model. ML.NET finds <see cref="Create"/> by its name and signature.</summary>
+    internal static class SavedCalibration
+    {
+        public static QaicCalibrationTransformer Create(IHostEnvironment environment, ModelLoadContext context)
+        {
+            MlNetInternals.ReadHeader(context, SavedFormat.Calibration);
+            QuantizationProfile? profile = null;
+            MlNetInternals.ReadEntry(context, QaicCalibrationTransformer.EntryName, stream => profile = QuantizationProfile.Read(stream, $"entry '{QaicCalibrationTransformer.EntryName}' of the saved model"));
+            return new QaicCalibrationTransformer(environment, profile!);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.ML.Runtime;
+using Qaic.Quantization;
 
 namespace Qaic.ML;
 
@@ -11,6 +12,10 @@ internal sealed class ModelLog(IHost host) : ILoggerFactory, ILogger
     public static void Ready(IChannel channel, Session session) => channel.Info(MessageSensitivity.Schema, string.Create(
         CultureInfo.InvariantCulture,
         $"Runs on {session.Platform.Name}, device {session.Options.DeviceId}: batches of {session.BatchSize}, up to {session.MaxInFlight} in flight. Inputs: {string.Join("; ", session.Inputs)}. Outputs: {string.Join("; ", session.Outputs)}."));
+
+    /// <summary>Says what a profile was made from.</summary>
+    public static void Profiled(IChannel channel, long rows, QuantizationProfile profile) => channel.Info(MessageSensitivity.Schema, string.Create(
+        CultureInfo.InvariantCulture, $"Profiled {rows} rows: the ranges of {profile.Tensors.Count} tensors."));
 
     public ILogger CreateLogger(string categoryName) => this;
 

@@ -3,8 +3,8 @@ using Qaic.ML;
 
 namespace Microsoft.ML;
 
-/// <summary>Extension methods that apply ONNX models on Qualcomm Cloud AI 100 cards.</summary>
-public static class QaicCatalog
+/// <summary>Extension methods that apply ONNX models on Qualcomm Cloud AI 100 cards, and profile data for quantizing them.</summary>
+public static partial class QaicCatalog
 {
     /// <summary>Applies a model; its inputs and outputs are columns of their names.</summary>
     /// <remarks>The model is compiled when the schema is needed, at the latest by <c>Fit</c>. Only apply models from trusted sources.</remarks>

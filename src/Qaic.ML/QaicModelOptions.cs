@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Logging;
+using Qaic.Compilation;
+using Qaic.Quantization;
 
 namespace Qaic.ML;
 
@@ -36,6 +38,25 @@ public sealed record QaicModelOptions
 
     /// <summary>Options of compilation, activation and session. Values of the model's symbolic dimensions go into <see cref="QaicOptions.OnnxDefineSymbol"/>.</summary>
     public QaicOptions Options { get; init; } = QaicOptions.Default;
+
+    /// <summary>
+    /// Quantizes the network with this profile, which <c>CalibrateQaicModel</c> made from the same model, batch size and node precision file. Null (the default): as <see cref="Options"/> say.
+    /// Instead of <see cref="QaicOptions.LoadProfile"/> and its likes, not beside them.
+    /// </summary>
+    public QuantizationProfile? Profile { get; init; }
+
+    /// <summary>How many rows of the data <c>Fit</c> profiles at most, 1 or more, where the options make it quantize by the data; null for all. Default: 512.</summary>
+    /// <remarks>
+    /// A hundred to five hundred rows are usual: more hardly change the ranges. If there are more, so many are chosen uniformly by <see cref="CalibrationSeed"/> and used in the order of
+    /// the data. Rows that are not chosen are passed over without computing their columns; data that does not know its number of rows is counted first.
+    /// </remarks>
+    public int? CalibrationRows { get; init; } = 512;
+
+    /// <summary>Seed of the choice of rows. The same seed chooses the same rows of as many.</summary>
+    public int CalibrationSeed { get; init; }
+
+    /// <summary>Is told how far profiling has come. Null (the default): none.</summary>
+    public IProgress<ProfilingProgress>? CalibrationProgress { get; init; }
 
     /// <summary>Where to run. Null (the default): what <see cref="QaicOptions.Backend"/> asks for. Not saved with a model.</summary>
     public Platform? Platform { get; init; }

@@ -92,7 +92,7 @@ public sealed class QaicTransformer : ITransformer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(ctx);
         ThrowIfDisposed();
-        MlNetInternals.WriteHeader(ctx);
+        MlNetInternals.WriteHeader(ctx, SavedFormat.Model);
         MlNetInternals.WriteEntry(ctx, ModelSettings.EntryName, _settings.Write);
         MlNetInternals.WriteEntry(ctx, ModelSettings.ProgramEntryName, entry =>
         {
@@ -116,6 +116,6 @@ public sealed class QaicTransformer : ITransformer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(schema);
         ThrowIfDisposed();
-        return SchemaBinding.Create(_host, _shared.Session, _settings.Columns, _settings.SqueezeOutputs, schema);
+        return SchemaBinding.Create(_host, NetworkTensors.Of(_shared.Session), _settings.Columns, _settings.SqueezeOutputs, schema);
     }
 }

@@ -49,33 +49,33 @@ internal sealed class SchemaBinding
 
     /// <summary>Finds a model's columns in a schema.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A column is missing, or of the wrong type or size.</exception>
-    public static SchemaBinding Create(IExceptionContext context, Session session, ColumnMap columns, bool squeeze, DataViewSchema schema)
+    public static SchemaBinding Create(IExceptionContext context, NetworkTensors network, ColumnMap columns, bool squeeze, DataViewSchema schema)
     {
-        var found = new (TensorSpec Tensor, DataViewSchema.Column Column)[session.Inputs.Count];
+        var found = new (TensorSpec Tensor, DataViewSchema.Column Column)[network.Inputs.Count];
         for (int i = 0; i < found.Length; i++)
         {
-            TensorSpec tensor = session.Inputs[i];
+            TensorSpec tensor = network.Inputs[i];
             string name = columns.Inputs.Single(c => c.Tensor == tensor.Name).Column;
             DataViewSchema.Column column = schema.GetColumnOrNull(name) ?? throw SchemaErrors.Missing(context, name);
             DataViewType item = ColumnTypes.ItemOf(column.Type);
             found[i] = ColumnTypes.Accepts(tensor, item) ? (tensor, column) : throw SchemaErrors.Mismatch(context, name, ColumnTypes.ItemTypeOf(tensor), item);
         }
 
-        int rows = RowsOf(context, session.BatchSize, found);
+        int rows = RowsOf(context, network.BatchSize, found);
         return new SchemaBinding(
             schema,
             [.. found.Select((f, i) => new InputBinding(i, f.Tensor, f.Column, LengthOf(f.Tensor, rows)))],
-            OutputsOf(session, columns, squeeze, rows),
+            OutputsOf(network, columns, squeeze, rows),
             rows);
     }
 
     /// <summary>The outputs when <paramref name="rows"/> rows share an inference.</summary>
-    public static ImmutableArray<OutputBinding> OutputsOf(Session session, ColumnMap columns, bool squeeze, int rows) =>
+    public static ImmutableArray<OutputBinding> OutputsOf(NetworkTensors network, ColumnMap columns, bool squeeze, int rows) =>
     [
         .. columns.Outputs.Select(c =>
         {
-            int index = session.Outputs.TakeWhile(o => o.Name != c.Tensor).Count();
-            TensorSpec tensor = session.Outputs[index];
+            int index = network.Outputs.TakeWhile(o => o.Name != c.Tensor).Count();
+            TensorSpec tensor = network.Outputs[index];
             return new OutputBinding(index, tensor, c.Column, ColumnTypes.RowTypeOf(tensor, rows, squeeze), LengthOf(tensor, rows));
         }),
     ];

@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using Microsoft.ML.Runtime;
 
 namespace Qaic.ML;
 
@@ -8,6 +9,26 @@ internal static class SchemaShapes
 {
     /// <summary>The shape of a schema.</summary>
     public static SchemaShape Of(DataViewSchema schema) => new SchemaOnlyLoader(schema).Append(new Identity()).GetOutputSchema();
+
+    /// <summary>Checks that a shape has columns for a model's inputs.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A column is missing or of the wrong type.</exception>
+    public static void RequireInputs(IExceptionContext context, SchemaShape shape, ColumnMap map, IReadOnlyList<TensorSpec> inputs)
+    {
+        var columns = shape.ToDictionary(column => column.Name);
+        foreach (ColumnTensor input in map.Inputs)
+        {
+            TensorSpec tensor = inputs.Single(t => t.Name == input.Tensor);
+            if (!columns.TryGetValue(input.Column, out SchemaShape.Column column))
+            {
+                throw SchemaErrors.Missing(context, input.Column);
+            }
+
+            if (!ColumnTypes.Accepts(tensor, column.ItemType))
+            {
+                throw SchemaErrors.Mismatch(context, input.Column, ColumnTypes.ItemTypeOf(tensor), column.ItemType);
+            }
+        }
+    }
 
     private sealed class SchemaOnlyLoader(DataViewSchema schema) : IDataLoader<object>
     {

@@ -7,8 +7,10 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
+using Qaic.OnnxRuntime.Quantization;
 using Qaic.Options;
 using Qaic.Qpc;
+using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime;
 
@@ -22,7 +24,7 @@ namespace Qaic.OnnxRuntime;
 /// No input is marked as partial: nothing in a model says so, only the vendor's compiler does.</para>
 /// <para>With <see cref="QaicOptions.CustomIoListFile"/> the buffers have the precisions of that file, and the simulated card converts between them and the model's, as a card does.</para>
 /// </remarks>
-public sealed partial class EmbeddedCompiler : ICompiler
+public sealed partial class EmbeddedCompiler : IProfilingCompiler
 {
     internal const string CompilerName = "embedded";
 
@@ -65,9 +67,94 @@ public sealed partial class EmbeddedCompiler : ICompiler
         }
     }
 
+    /// <inheritdoc/>
+    public QuantizationProfile Profile(
+        string modelPath,
+        IEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
+        QaicOptions options,
+        ILogger logger,
+        IProgress<ProfilingProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        FloatGraph graph = Profiled(modelPath, options, logger, cancellationToken);
+        using ExternalData files = graph.Model.ExternalData;
+        return ActivationObserver.Observe(graph, samples, options, logger, progress, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<QuantizationProfile> ProfileAsync(
+        string modelPath,
+        IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
+        QaicOptions options,
+        ILogger logger,
+        IProgress<ProfilingProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        FloatGraph graph = Profiled(modelPath, options, logger, cancellationToken);
+        using ExternalData files = graph.Model.ExternalData;
+        return await ActivationObserver.ObserveAsync(graph, samples, options, logger, progress, cancellationToken).ConfigureAwait(false);
+    }
+
+    // The network whose tensors a profile tells of.
+    private static FloatGraph Profiled(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(modelPath);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(logger);
+        options.Validate();
+        return FloatGraph.Prepare(Bind(modelPath, SettleBatch(modelPath, options, logger, cancellationToken)));
+    }
+
+    // The model with all its inputs fixed; for several sets of shapes, in the largest of them.
+    private static OnnxModel Bind(string modelPath, QaicOptions options)
+    {
+        var model = OnnxModel.Load(modelPath);
+        CheckDeclaredTypes(model);
+        ShapeBinding.Fix(model, ProfileShapes(model, options));
+        DropOverridableInputs(model);
+        return model;
+    }
+
+    private static QaicOptions ProfileShapes(OnnxModel model, QaicOptions options) =>
+        SpecializationConfig.FromOptions(options) is { } sets ? SpecializedShapes.DefineLargest(model, sets, options) : options;
+
+    // A batch that nobody asked for is decided on the float network, once: a profile is of one batch size, and the quantized network must have the same.
+    private static QaicOptions SettleBatch(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        if (options.BatchSize is not null)
+        {
+            return options;
+        }
+
+        var model = OnnxModel.Load(modelPath);
+        using ExternalData files = model.ExternalData;
+        CheckDeclaredTypes(model);
+        if (ShapeBinding.Fix(model, ProfileShapes(model, options)).AssumedBatch is not { } batch)
+        {
+            return options;
+        }
+
+        DropOverridableInputs(model);
+        using var weights = WeightSegment.Extract(model);
+        if (!Infer(model, weights, batch, logger, cancellationToken).RowsInteract)
+        {
+            return options with { BatchSize = (int)batch };
+        }
+
+        RowsInteract(logger, modelPath);
+        return options with { BatchSize = 1 };
+    }
+
     private string Make(string modelPath, string outputDirectory, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
+        if (NetworkPrecision.Quantizes(options))
+        {
+            options = SettleBatch(modelPath, options, logger, cancellationToken);
+        }
+
         CustomIoFile? customIo = CustomIoOptions.Load(options, logger);
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
@@ -75,6 +162,13 @@ public sealed partial class EmbeddedCompiler : ICompiler
         var specializations = SpecializationConfig.FromOptions(options);
         ShapeBinding? shapes = specializations is null ? ShapeBinding.Fix(model, options) : null;
         DropOverridableInputs(model);
+        var precision = new NetworkPrecision(options, () => Bind(modelPath, options), logger, cancellationToken);
+        PrecisionRecord made = precision.Apply(model, isProfileShape: specializations is null);
+        if (options.DumpQuantizedModel is { } target)
+        {
+            QuantizedModelFile.Save(model, target);
+        }
+
         using var weights = WeightSegment.Extract(model);
         cancellationToken.ThrowIfCancellationRequested();
 
@@ -116,6 +210,7 @@ public sealed partial class EmbeddedCompiler : ICompiler
             Compiler = Name,
             CompilerVersion = Version,
             Options = InForce(options, specializations),
+            Precision = made,
             BooleanTensors = [.. inputs.Concat(outputs).Where(t => t.DataType == (int)TensorElementType.Bool).Select(t => t.Name).Distinct()],
         };
 

@@ -38,6 +38,9 @@ internal sealed class TestModel
     /// <summary>Share of test rows that the reference classifies rightly, to four digits.</summary>
     public double Accuracy => (_entry.TryGetProperty("fp32_accuracy", out JsonElement value) ? value : _entry.GetProperty("int8_accuracy")).GetDouble();
 
+    /// <summary>Multiplications with additions per row.</summary>
+    public long MultiplyAccumulates => _entry.GetProperty("macs_per_sample").GetInt64();
+
     /// <summary>Test rows of an input.</summary>
     public Npy Input(string name)
     {

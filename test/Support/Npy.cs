@@ -44,6 +44,14 @@ internal sealed partial class Npy
     /// <summary>The bytes of some rows.</summary>
     public ReadOnlySpan<byte> RowSlice(int first, int count) => Bytes.AsSpan(first * RowBytes, count * RowBytes);
 
+    /// <summary>All of it as a tensor.</summary>
+    public Tensor ToTensor()
+    {
+        var tensor = Tensor.Zeros(new TensorSpec("all", Type, [.. Shape]));
+        Bytes.AsSpan().CopyTo(tensor.Bytes);
+        return tensor;
+    }
+
     /// <summary>One row as a tensor of its own, without the leading dimension.</summary>
     public Tensor Row(int index)
     {

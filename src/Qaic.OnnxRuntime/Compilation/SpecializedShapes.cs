@@ -71,6 +71,11 @@ internal sealed record SpecializedShapes(IReadOnlyList<OrtTensor> Inputs, IReadO
         return new SpecializedShapes(largest[..inputCount], largest[inputCount..], sets, false);
     }
 
+    /// <summary>The options with the symbols of the largest set: the shapes in which data is profiled.</summary>
+    /// <exception cref="CompilationException">The specialization does not fit the model.</exception>
+    public static QaicOptions DefineLargest(OnnxModel model, SpecializationConfig config, QaicOptions options) =>
+        Define(model, config.Entries.MaxBy(e => e.Symbols.Values.Aggregate(1m, (product, length) => product * length))!, options);
+
     private static QaicOptions Define(OnnxModel model, Specialization entry, QaicOptions options)
     {
         string[] known = [.. ShapeBinding.Symbols(model.Inputs.Concat(model.Outputs))];

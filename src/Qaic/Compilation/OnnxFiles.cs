@@ -1,9 +1,10 @@
+using System.Collections.Immutable;
 using System.IO.MemoryMappedFiles;
 using Qaic.Qpc;
 
 namespace Qaic.Compilation;
 
-/// <summary>Reads of an ONNX model what must be known before it is compiled: the files in which it keeps weights outside of itself, and its batch symbol. Field numbers are those of onnx.proto.</summary>
+/// <summary>Reads of an ONNX model what must be known before it is compiled: the files in which it keeps weights outside of itself, its inputs, and its batch symbol. Field numbers are those of onnx.proto.</summary>
 internal static unsafe class OnnxFiles
 {
     // Subgraphs nest in control flow; the bound keeps a hostile model from exhausting the stack.
@@ -26,9 +27,17 @@ internal static unsafe class OnnxFiles
     /// <inheritdoc cref="ExternalLocations" path="/exception"/>
     public static string? LeadingSymbol(string modelPath)
     {
+        string?[] symbols = [.. Inputs(modelPath).Select(i => i.Dimensions is [(_, { Length: > 0 } symbol), ..] ? symbol : null).Distinct()];
+        return symbols is [{ } common] ? common : null;
+    }
+
+    /// <summary>The inputs in the model's order, without those that only give an initializer's type.</summary>
+    /// <inheritdoc cref="ExternalLocations" path="/exception"/>
+    public static IReadOnlyList<OnnxInput> Inputs(string modelPath)
+    {
         // Before version 4 of the format every initializer is an input as well, and no input of the network.
         var initializers = new HashSet<string>(StringComparer.Ordinal);
-        var inputs = new List<(string Name, string? Symbol)>();
+        var inputs = new List<OnnxInput>();
         Visit(modelPath, model =>
         {
             while (model.Next(out int field))
@@ -43,8 +52,7 @@ internal static unsafe class OnnxFiles
                 }
             }
         });
-        string?[] symbols = [.. inputs.Where(i => !initializers.Contains(i.Name)).Select(i => i.Symbol).Distinct()];
-        return symbols is [{ Length: > 0 } symbol] ? symbol : null;
+        return [.. inputs.Where(i => !initializers.Contains(i.Name))];
     }
 
     private static void Visit(string modelPath, Visitor visit)
@@ -71,7 +79,7 @@ internal static unsafe class OnnxFiles
     }
 
     // GraphProto: initializer 5, input 11. TensorProto: name 8.
-    private static void Inputs(WireReader graph, HashSet<string> initializers, List<(string Name, string? Symbol)> inputs)
+    private static void Inputs(WireReader graph, HashSet<string> initializers, List<OnnxInput> inputs)
     {
         while (graph.Next(out int field))
         {
@@ -102,11 +110,12 @@ internal static unsafe class OnnxFiles
         }
     }
 
-    // ValueInfoProto: name 1, type 2. TypeProto: tensor_type 1. TypeProto.Tensor: shape 2.
-    private static (string Name, string? Symbol) Input(WireReader value)
+    // ValueInfoProto: name 1, type 2. TypeProto: tensor_type 1. TypeProto.Tensor: elem_type 1, shape 2.
+    private static OnnxInput Input(WireReader value)
     {
         string name = "";
-        string? symbol = null;
+        int type = 0;
+        ImmutableArray<(long?, string?)> dimensions = default;
         while (value.Next(out int field))
         {
             switch (field)
@@ -115,7 +124,25 @@ internal static unsafe class OnnxFiles
                     name = value.String();
                     break;
                 case 2:
-                    symbol = First(value.Message(), 1, out WireReader tensor) && First(tensor, 2, out WireReader shape) ? Symbol(shape) : null;
+                    if (First(value.Message(), 1, out WireReader tensor))
+                    {
+                        while (tensor.Next(out int part))
+                        {
+                            switch (part)
+                            {
+                                case 1:
+                                    type = tensor.Int32();
+                                    break;
+                                case 2:
+                                    dimensions = Dimensions(tensor.Message());
+                                    break;
+                                default:
+                                    tensor.Skip();
+                                    break;
+                            }
+                        }
+                    }
+
                     break;
                 default:
                     value.Skip();
@@ -123,29 +150,43 @@ internal static unsafe class OnnxFiles
             }
         }
 
-        return (name, symbol);
+        return new OnnxInput(name, type, dimensions);
     }
 
-    // TensorShapeProto: dim 1. Dimension: dim_value 1, dim_param 2.
-    private static string? Symbol(WireReader shape)
+    // TensorShapeProto: dim 1. Dimension: dim_value 1, dim_param 2; the last one that is there counts.
+    private static ImmutableArray<(long?, string?)> Dimensions(WireReader shape)
     {
-        string? symbol = null;
-        if (First(shape, 1, out WireReader first))
+        var dimensions = ImmutableArray.CreateBuilder<(long?, string?)>();
+        while (shape.Next(out int field))
         {
-            while (first.Next(out int field))
+            if (field != 1)
             {
-                if (field == 2)
+                shape.Skip();
+                continue;
+            }
+
+            WireReader dimension = shape.Message();
+            (long?, string?) found = default;
+            while (dimension.Next(out int part))
+            {
+                switch (part)
                 {
-                    symbol = first.String();
-                }
-                else
-                {
-                    first.Skip();
+                    case 1:
+                        found = (unchecked((long)dimension.Varint()), null);
+                        break;
+                    case 2:
+                        found = (null, dimension.String());
+                        break;
+                    default:
+                        dimension.Skip();
+                        break;
                 }
             }
+
+            dimensions.Add(found);
         }
 
-        return symbol;
+        return dimensions.ToImmutable();
     }
 
     // The first message of that field.

@@ -22,7 +22,7 @@ namespace Qaic.Compilation;
 /// <para>With <c>dump_profile</c> the model is profiled first and then compiled with that profile, in two runs; with <c>dump_custom_io_config_template_file</c> a run before them
 /// writes the template. When a compilation ends, by itself or not, everything that the compiler had started is ended with it.</para>
 /// </remarks>
-public sealed class QaicExecCompiler : ICompiler
+public sealed partial class QaicExecCompiler : IProfilingCompiler
 {
     internal const string RawKeyword = "compiler_args";
 
@@ -106,13 +106,18 @@ public sealed class QaicExecCompiler : ICompiler
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logger);
         options.Validate();
-        cancellationToken.ThrowIfCancellationRequested();
-        string model = System.IO.Path.GetFullPath(modelPath);
-        if (!File.Exists(model))
+        if (options.QuantizationCalibration == QuantizationCalibration.Auto)
         {
-            throw new FileNotFoundException($"There is no model '{model}'.", model);
+            throw new CompilationException(
+                $"{Name} ({Path}) cannot choose a calibration by itself: 'auto' in {OptionTable.Find("quantization_calibration")} is for the simulated card. Choose one of None, KLMinimization, KLMinimizationV2, "
+                + "Percentile, MSE and SQNR, or find the best one on the simulated card and give its name.")
+            {
+                Error = CompilationError.UnknownOption,
+            };
         }
 
+        cancellationToken.ThrowIfCancellationRequested();
+        string model = Existing(modelPath);
         using CancellationTokenSource? limit = options.CompileTimeout is { } seconds ? new(TimeSpan.FromSeconds(seconds), Clock) : null;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit?.Token ?? CancellationToken.None);
         string target = System.IO.Path.GetFullPath(outputDirectory);
@@ -156,6 +161,12 @@ public sealed class QaicExecCompiler : ICompiler
 
             throw;
         }
+    }
+
+    private static string Existing(string modelPath)
+    {
+        string model = System.IO.Path.GetFullPath(modelPath);
+        return File.Exists(model) ? model : throw new FileNotFoundException($"There is no model '{model}'.", model);
     }
 
     private static string NotEmpty(string path)

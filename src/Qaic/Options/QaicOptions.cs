@@ -197,7 +197,7 @@ public sealed partial record QaicOptions
 
     /// <summary>Compute in FP16. Without it and without quantization the network runs in FP32, and slowly.</summary>
     /// <value>convert_to_fp16: bool. Default: false. Flag: -convert-to-fp16.</value>
-    [Option(OptionStage.Compile, "convert_to_fp16", Flag = "convert-to-fp16", Form = OptionForm.Switch,
+    [Option(OptionStage.Compile, "convert_to_fp16", Flag = "convert-to-fp16", Form = OptionForm.Switch, IsSimulated = true,
         Help = "Compute in FP16. Without it and without quantization the network runs in FP32, and slowly.")]
     [Excludes(nameof(LoadProfile), "a network is compiled for FP16 or quantized")]
     [Excludes(nameof(DumpProfile), "a network is compiled for FP16 or quantized")]
@@ -213,19 +213,19 @@ public sealed partial record QaicOptions
 
     /// <summary>Operators that run in FP16 in a quantized network, by ONNX type.</summary>
     /// <value>execute_nodes_in_fp16: list of str. Default: none. Flag: -execute-nodes-in-fp16=a,b.</value>
-    [Option(OptionStage.Compile, "execute_nodes_in_fp16", Flag = "execute-nodes-in-fp16", Form = OptionForm.Joined, Unset = "none",
+    [Option(OptionStage.Compile, "execute_nodes_in_fp16", Flag = "execute-nodes-in-fp16", Form = OptionForm.Joined, Unset = "none", IsSimulated = true,
         Help = "Operators that run in FP16 in a quantized network, by ONNX type.")]
     public ImmutableArray<string> ExecuteNodesInFp16 { get; init; } = [];
 
     /// <summary>Operators that keep the model's precision in a quantized network, by ONNX type.</summary>
     /// <value>keep_original_precision_for_nodes: list of str. Default: none. Flag: -keep-original-precision-for-nodes=a,b.</value>
-    [Option(OptionStage.Compile, "keep_original_precision_for_nodes", Flag = "keep-original-precision-for-nodes", Form = OptionForm.Joined, Unset = "none",
+    [Option(OptionStage.Compile, "keep_original_precision_for_nodes", Flag = "keep-original-precision-for-nodes", Form = OptionForm.Joined, Unset = "none", IsSimulated = true,
         Help = "Operators that keep the model's precision in a quantized network, by ONNX type.")]
     public ImmutableArray<string> KeepOriginalPrecisionForNodes { get; init; } = [];
 
     /// <summary>YAML file with the nodes that run in FP16 or FP32, by their first output. A profile is dumped and loaded with the same file.</summary>
     /// <value>node_precision_info_file: str. Default: none. Flag: -node-precision-info=&lt;file&gt;.</value>
-    [Option(OptionStage.Compile, "node_precision_info_file", Flag = "node-precision-info", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input,
+    [Option(OptionStage.Compile, "node_precision_info_file", Flag = "node-precision-info", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input, IsSimulated = true,
         Help = "YAML file with the nodes that run in FP16 or FP32, by their first output. A profile is dumped and loaded with the same file.")]
     public string? NodePrecisionInfoFile { get; init; }
 
@@ -251,7 +251,7 @@ public sealed partial record QaicOptions
 
     /// <summary>Profile with the data of <see cref="InputListFile"/> (random data without it) and quantize, in one go.</summary>
     /// <value>convert_to_quantize: bool. Default: false. Flag: -convert-to-quantize.</value>
-    [Option(OptionStage.Compile, "convert_to_quantize", Flag = "convert-to-quantize", Form = OptionForm.Switch,
+    [Option(OptionStage.Compile, "convert_to_quantize", Flag = "convert-to-quantize", Form = OptionForm.Switch, IsSimulated = true,
         Help = "Profile with the data of input_list_file (random data without it) and quantize, in one go.")]
     [Excludes(nameof(DumpProfile), "a network is quantized from one source")]
     [Excludes(nameof(LoadProfile), "a network is quantized from one source")]
@@ -259,20 +259,20 @@ public sealed partial record QaicOptions
 
     /// <summary>Profile with the data of <see cref="InputListFile"/>, write the profile to this YAML file, then compile with it.</summary>
     /// <value>dump_profile: str. Default: none. Flag: -dump-profile=&lt;file&gt;.</value>
-    [Option(OptionStage.Compile, "dump_profile", Flag = "dump-profile", Form = OptionForm.Value, Unset = "none", File = OptionFile.Output,
+    [Option(OptionStage.Compile, "dump_profile", Flag = "dump-profile", Form = OptionForm.Value, Unset = "none", File = OptionFile.Output, IsSimulated = true,
         Help = "Profile with the data of input_list_file, write the profile to this YAML file, then compile with it.")]
     [Excludes(nameof(LoadProfile), "a profile is either made or used")]
     public string? DumpProfile { get; init; }
 
     /// <summary>Quantize with this profile, made by <see cref="DumpProfile"/> from the same model, batch size and <see cref="NodePrecisionInfoFile"/>.</summary>
     /// <value>load_profile: str. Default: none. Flag: -load-profile=&lt;file&gt;.</value>
-    [Option(OptionStage.Compile, "load_profile", Flag = "load-profile", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input,
+    [Option(OptionStage.Compile, "load_profile", Flag = "load-profile", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input, IsSimulated = true,
         Help = "Quantize with this profile, made by dump_profile from the same model, batch size and node_precision_info_file.")]
     public string? LoadProfile { get; init; }
 
     /// <summary>Quantize with the encodings in this file (AIMET).</summary>
     /// <value>external_quantization_file: str. Default: none. Flag: -external-quantization=&lt;file&gt;.</value>
-    [Option(OptionStage.Compile, "external_quantization_file", Flag = "external-quantization", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none", File = OptionFile.Input,
+    [Option(OptionStage.Compile, "external_quantization_file", Flag = "external-quantization", Form = OptionForm.Value, IsFlagInferred = true, Unset = "none", File = OptionFile.Input, IsSimulated = true,
         Help = "Quantize with the encodings in this file (AIMET).")]
     [Excludes(nameof(LoadProfile), "the encodings replace the profile")]
     [Excludes(nameof(DumpProfile), "the encodings replace the profile")]
@@ -281,13 +281,13 @@ public sealed partial record QaicOptions
 
     /// <summary>Text file with the data to profile with: per line one inference, the raw files of its inputs in the model's order, separated by commas.</summary>
     /// <value>input_list_file: str. Default: none. Flag: -input-list-file=&lt;file&gt;.</value>
-    [Option(OptionStage.Compile, "input_list_file", Flag = "input-list-file", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input,
+    [Option(OptionStage.Compile, "input_list_file", Flag = "input-list-file", Form = OptionForm.Value, Unset = "none", File = OptionFile.Input, IsSimulated = true,
         Help = "Text file with the data to profile with: per line one inference, the raw files of its inputs in the model's order, separated by commas.")]
     public string? InputListFile { get; init; }
 
     /// <summary>Schema for activations and constants alike; the older form.</summary>
     /// <value>quantization_schema: str, asymmetric | symmetric | symmetric_with_uint8 | symmetric_with_power2_scale. Default: the compiler's. Flag: -quantization-schema=&lt;choice&gt;.</value>
-    [Option(OptionStage.Compile, "quantization_schema", Flag = "quantization-schema", Form = OptionForm.Value, Unset = "the compiler's",
+    [Option(OptionStage.Compile, "quantization_schema", Flag = "quantization-schema", Form = OptionForm.Value, Unset = "the compiler's", IsSimulated = true,
         Help = "Schema for activations and constants alike; the older form.")]
     [Excludes(nameof(QuantizationSchemaActivations), "it stands for activations and constants")]
     [Excludes(nameof(QuantizationSchemaConstants), "it stands for activations and constants")]
@@ -295,61 +295,61 @@ public sealed partial record QaicOptions
 
     /// <summary>Schema for activations.</summary>
     /// <value>quantization_schema_activations: str, asymmetric | symmetric | symmetric_with_uint8 | symmetric_with_power2_scale. Default: symmetric_with_uint8 (the compiler's). Flag: -quantization-schema-activations=&lt;choice&gt;.</value>
-    [Option(OptionStage.Compile, "quantization_schema_activations", Flag = "quantization-schema-activations", Form = OptionForm.Value, Unset = "symmetric_with_uint8 (the compiler's)",
+    [Option(OptionStage.Compile, "quantization_schema_activations", Flag = "quantization-schema-activations", Form = OptionForm.Value, Unset = "symmetric_with_uint8 (the compiler's)", IsSimulated = true,
         Help = "Schema for activations.")]
     public QuantizationSchema? QuantizationSchemaActivations { get; init; }
 
     /// <summary>Schema for weights and other constants.</summary>
     /// <value>quantization_schema_constants: str, asymmetric | symmetric | symmetric_with_uint8 | symmetric_with_power2_scale. Default: symmetric_with_uint8 (the compiler's). Flag: -quantization-schema-constants=&lt;choice&gt;.</value>
-    [Option(OptionStage.Compile, "quantization_schema_constants", Flag = "quantization-schema-constants", Form = OptionForm.Value, Unset = "symmetric_with_uint8 (the compiler's)",
+    [Option(OptionStage.Compile, "quantization_schema_constants", Flag = "quantization-schema-constants", Form = OptionForm.Value, Unset = "symmetric_with_uint8 (the compiler's)", IsSimulated = true,
         Help = "Schema for weights and other constants.")]
     public QuantizationSchema? QuantizationSchemaConstants { get; init; }
 
     /// <summary>How ranges are chosen from a profile. None takes the smallest and largest value.</summary>
     /// <value>quantization_calibration: str, None | KLMinimization | KLMinimizationV2 | Percentile | MSE | SQNR | auto. Default: None (the compiler's). Flag: -quantization-calibration=&lt;choice&gt;.</value>
-    [Option(OptionStage.Compile, "quantization_calibration", Flag = "quantization-calibration", Form = OptionForm.Value, Unset = "None (the compiler's)",
+    [Option(OptionStage.Compile, "quantization_calibration", Flag = "quantization-calibration", Form = OptionForm.Value, Unset = "None (the compiler's)", IsSimulated = true,
         Help = "How ranges are chosen from a profile. None takes the smallest and largest value.")]
     public QuantizationCalibration? QuantizationCalibration { get; init; }
 
     /// <summary>Percentage of the values that a range covers, for <see cref="QuantizationCalibration"/> Percentile; 100 clips nothing.</summary>
     /// <value>percentile_calibration_value: float, 90 to 100. Default: 100 (the compiler's). Flag: -percentile-calibration-value=&lt;float&gt;.</value>
-    [Option(OptionStage.Compile, "percentile_calibration_value", Flag = "percentile-calibration-value", Form = OptionForm.Value, Minimum = 90, Maximum = 100, Unset = "100 (the compiler's)",
+    [Option(OptionStage.Compile, "percentile_calibration_value", Flag = "percentile-calibration-value", Form = OptionForm.Value, Minimum = 90, Maximum = 100, Unset = "100 (the compiler's)", IsSimulated = true,
         Help = "Percentage of the values that a range covers, for quantization_calibration Percentile; 100 clips nothing.")]
     public decimal? PercentileCalibrationValue { get; init; }
 
     /// <summary>Bins of each histogram while profiling. KLMinimization needs 255.</summary>
     /// <value>num_histogram_bins: int, 1 or more. Default: 512 (the compiler's). Flag: -num-histogram-bins=&lt;int&gt;.</value>
-    [Option(OptionStage.Compile, "num_histogram_bins", Flag = "num-histogram-bins", Form = OptionForm.Value, Minimum = 1, Unset = "512 (the compiler's)",
+    [Option(OptionStage.Compile, "num_histogram_bins", Flag = "num-histogram-bins", Form = OptionForm.Value, Minimum = 1, Unset = "512 (the compiler's)", IsSimulated = true,
         Help = "Bins of each histogram while profiling. KLMinimization needs 255.")]
     public int? NumHistogramBins { get; init; }
 
     /// <summary>Type of quantized activations and weights.</summary>
     /// <value>quantization_precision: str, Int8 | Int16. Default: Int8 (the compiler's). Flag: -quantization-precision=&lt;choice&gt;.</value>
-    [Option(OptionStage.Compile, "quantization_precision", Flag = "quantization-precision", Form = OptionForm.Value, Unset = "Int8 (the compiler's)",
+    [Option(OptionStage.Compile, "quantization_precision", Flag = "quantization-precision", Form = OptionForm.Value, Unset = "Int8 (the compiler's)", IsSimulated = true,
         Help = "Type of quantized activations and weights.")]
     public QuantizationPrecision? QuantizationPrecision { get; init; }
 
     /// <summary>Type of quantized biases. Set it: the vendor's pages name different defaults.</summary>
     /// <value>quantization_precision_bias: str, Int8 | Int32. Default: Int32 or Int8 (the compiler's). Flag: -quantization-precision-bias=&lt;choice&gt;.</value>
-    [Option(OptionStage.Compile, "quantization_precision_bias", Flag = "quantization-precision-bias", Form = OptionForm.Value, Unset = "Int32 or Int8 (the compiler's)",
+    [Option(OptionStage.Compile, "quantization_precision_bias", Flag = "quantization-precision-bias", Form = OptionForm.Value, Unset = "Int32 or Int8 (the compiler's)", IsSimulated = true,
         Help = "Type of quantized biases. Set it: the vendor's pages name different defaults.")]
     public BiasPrecision? QuantizationPrecisionBias { get; init; }
 
     /// <summary>Quantize FullyConnected and SparseLengthsSum per row.</summary>
     /// <value>enable_rowwise: bool. Default: false. Flag: -enable-rowwise.</value>
-    [Option(OptionStage.Compile, "enable_rowwise", Flag = "enable-rowwise", Form = OptionForm.Switch,
+    [Option(OptionStage.Compile, "enable_rowwise", Flag = "enable-rowwise", Form = OptionForm.Switch, IsSimulated = true,
         Help = "Quantize FullyConnected and SparseLengthsSum per row.")]
     public bool EnableRowwise { get; init; }
 
     /// <summary>Quantize the weights of convolutions per channel.</summary>
     /// <value>enable_channelwise: bool. Default: false. Flag: -enable-channelwise.</value>
-    [Option(OptionStage.Compile, "enable_channelwise", Flag = "enable-channelwise", Form = OptionForm.Switch,
+    [Option(OptionStage.Compile, "enable_channelwise", Flag = "enable-channelwise", Form = OptionForm.Switch, IsSimulated = true,
         Help = "Quantize the weights of convolutions per channel.")]
     public bool EnableChannelwise { get; init; }
 
     /// <summary>Threads that profile.</summary>
     /// <value>profiling_threads: int, 1 or more. Default: 1 (the compiler's). Flag: -profiling-threads=&lt;int&gt;.</value>
-    [Option(OptionStage.Compile, "profiling_threads", Flag = "profiling-threads", Form = OptionForm.Value, Minimum = 1, Unset = "1 (the compiler's)",
+    [Option(OptionStage.Compile, "profiling_threads", Flag = "profiling-threads", Form = OptionForm.Value, Minimum = 1, Unset = "1 (the compiler's)", IsSimulated = true,
         Help = "Threads that profile.")]
     public int? ProfilingThreads { get; init; }
 

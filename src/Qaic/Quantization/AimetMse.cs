@@ -81,7 +81,13 @@ internal sealed class AimetMse
 
     private AimetEncoding Choose()
     {
+        // The widest: the answer where no middle meets a bin that is not empty, which no histogram of data brings about.
         (float Low, float High) best = (_lows[0], _highs.Length > 1 ? _highs[^2] : 0);
+        if (_values.Length == 0)
+        {
+            return AimetEncoding.Cover(best.Low, best.High, _symmetry);
+        }
+
         float least = float.PositiveInfinity;
         foreach ((float low, float high) in Contenders())
         {

@@ -18,6 +18,13 @@ internal static class ModelData
         (rows ?? model.RowCount) / group,
         [.. model.Inputs.Select(input => Column(input, model.Input(input), group)), TestColumn.Of("row", NumberDataViewType.Int32, r => (int)r)]);
 
+    /// <summary>The rows to calibrate with: a vector column per input, flat.</summary>
+    public static TestView CalibrationView(TestModel model)
+    {
+        Npy[] inputs = [.. model.Inputs.Select(input => model.CalibrationInput(input))];
+        return new TestView(inputs[0].Rows, [.. model.Inputs.Zip(inputs).Select(i => Column(i.First, i.Second, group: 1))]);
+    }
+
     /// <summary>Options that every model compiles with.</summary>
     public static QaicOptions Options(TestModel model) => model.Name == "langid_dyn"
         ? new QaicOptions { OnnxDefineSymbol = QaicOptions.Default.OnnxDefineSymbol.Add("sequence", 32) }

@@ -1,17 +1,24 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
 using Qaic.Qpc;
+using Qaic.Quantization;
 using Qaic.Simulation;
 
 namespace Qaic.ML.Tests.Support;
 
-/// <summary>A network in C# on a simulated machine of its own: its tensors, what it computes, and what it was asked.</summary>
-internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
+/// <summary>A network in C# on a simulated machine of its own: its tensors, what it computes, and what it was asked. Its compiler profiles inputs only.</summary>
+internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("qaic-ml-test-");
     private readonly TensorSpec[] _inputs;
     private readonly TensorSpec[] _outputs;
+
+    // An ONNX file that holds a producer's name (field 2) and nothing else. No two are the same for the compile cache.
+    private readonly byte[] _onnx = [0x12, 36, .. Encoding.ASCII.GetBytes(Guid.NewGuid().ToString())];
+
     private int _runs;
 
     public TestNetwork(TensorSpec[] inputs, TensorSpec[] outputs, Action<TestBuffers> compute)
@@ -40,12 +47,24 @@ internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
         get
         {
             string path = Path.Combine(_directory.FullName, "model.onnx");
-            File.WriteAllText(path, "compiled by the test network");
+            File.WriteAllBytes(path, _onnx);
             return path;
         }
     }
 
-    public int Compilations { get; private set; }
+    public int Compilations => Compiled.Count;
+
+    /// <summary>What it was compiled with, each time that the cache had nothing: the options, and the contents of the profile and of the input list's files.</summary>
+    public List<Compiled> Compiled { get; } = [];
+
+    /// <summary>What compiling with some options throws; null for nothing.</summary>
+    public Func<QaicOptions, Exception?> CompileError { get; set; } = _ => null;
+
+    /// <summary>Profiles that were asked for: the options, and the samples as they came.</summary>
+    public List<(QaicOptions Options, List<IReadOnlyDictionary<string, Tensor>> Samples)> Profiled { get; } = [];
+
+    /// <summary>All values of an input that were profiled last, in order.</summary>
+    public float[] ProfiledValues(string input) => [.. Profiled[^1].Samples.SelectMany(s => s[input].ToArray<float>())];
 
     /// <summary>Inferences so far.</summary>
     public int Runs => Volatile.Read(ref _runs);
@@ -72,10 +91,55 @@ internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
 
     public string Compile(string modelPath, string outputDirectory, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
-        Compilations++;
-        Assert.AreEqual("compiled by the test network", File.ReadAllText(modelPath));
-        return Write(outputDirectory);
+        CollectionAssert.AreEqual(_onnx, File.ReadAllBytes(modelPath));
+        string[][] files = options.InputListFile is { } list ? [.. File.ReadAllLines(list).Select(line => line.Split(','))] : [];
+        Compiled.Add(new Compiled(
+            options,
+            options.LoadProfile is { } profile ? QuantizationProfile.Load(profile) : null,
+            [.. files.Select(line => line.Select(file => MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(file)).ToArray()).ToArray())]));
+        return CompileError(options) is { } error ? throw error : Write(outputDirectory);
     }
+
+    public QuantizationProfile Profile(
+        string modelPath,
+        IEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
+        QaicOptions options,
+        ILogger logger,
+        IProgress<ProfilingProgress>? progress,
+        CancellationToken cancellationToken)
+    {
+        CollectionAssert.AreEqual(_onnx, File.ReadAllBytes(modelPath));
+        var seen = new List<IReadOnlyDictionary<string, Tensor>>();
+        Profiled.Add((options, seen));
+        try
+        {
+            foreach (IReadOnlyDictionary<string, Tensor> sample in samples)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                seen.Add(sample);
+                progress?.Report(new ProfilingProgress(seen.Sum(s => s.Values.First().Shape[0]), _inputs.Length));
+            }
+        }
+        catch (InvalidOperationException e)
+        {
+            // As a compiler does that takes every such error for its runtime's.
+            throw new CompilationException("The model cannot be run.", e);
+        }
+
+        return new QuantizationProfile(QuantizationProfile.OwnToolsVersion, 1, _inputs.Where(i => i.ElementType == ElementType.Float32).Select(i =>
+        {
+            float[] values = ProfiledValues(i.Name);
+            return new TensorStatistics($"{i.Name}:0", values.Min(), values.Max(), [values.Length]);
+        }));
+    }
+
+    public Task<QuantizationProfile> ProfileAsync(
+        string modelPath,
+        IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
+        QaicOptions options,
+        ILogger logger,
+        IProgress<ProfilingProgress>? progress,
+        CancellationToken cancellationToken) => throw new NotSupportedException("ML.NET's data is not asynchronous.");
 
     public ISimulatedNetwork Load(QpcFile qpc, ILogger logger) => new Network(this);
 
@@ -145,6 +209,12 @@ internal sealed class TestNetwork : ISimulationEngine, ICompiler, IDisposable
         }
     }
 }
+
+/// <summary>What a network was compiled with.</summary>
+/// <param name="Options">The options.</param>
+/// <param name="Profile">The profile that they load; null if none.</param>
+/// <param name="Listed">The files of their input list: per inference and input the values.</param>
+internal sealed record Compiled(QaicOptions Options, QuantizationProfile? Profile, float[][][] Listed);
 
 /// <summary>The buffers of one execution.</summary>
 internal sealed unsafe class TestBuffers(DeviceTensor[] inputs, DeviceTensor[] outputs)

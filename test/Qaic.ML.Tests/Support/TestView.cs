@@ -53,7 +53,10 @@ internal sealed class TestView : IDataView
         rows,
         [TestColumn.Vector("x", new VectorDataViewType(NumberDataViewType.Single, length), r => Enumerable.Range(0, length).Select(e => (100f * r) + e).ToArray()), .. more]);
 
-    public long? GetRowCount() => _rows;
+    /// <summary>Whether the number of rows is told before they are read.</summary>
+    public bool KnowsRowCount { get; init; } = true;
+
+    public long? GetRowCount() => KnowsRowCount ? _rows : null;
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
     {

@@ -132,11 +132,11 @@ public sealed class QpcContentTests : IDisposable
     public void Options_that_cannot_be_honoured_are_recorded_and_named_in_one_line()
     {
         var log = new Engine.MessageList();
-        QaicOptions options = new() { NumCores = 2, Mos = [1, 2], ConvertToFp16 = true, SetSize = 2, CompilerArguments = ["-next=1"] };
+        QaicOptions options = new() { NumCores = 2, Mos = [1, 2], MulticastWeights = true, SetSize = 2, CompilerArguments = ["-next=1"] };
         using QpcFile qpc = QpcFile.Open(new EmbeddedCompiler().Compile(Repository.Model("digits_cnn"), Path.Combine(_directory.Path, "out"), options, log, CancellationToken.None));
         Assert.AreEqual(
-            """aic_num_cores=2 compiler_args=["-next=1"] convert_to_fp16=true mos=[1, 2]""", string.Join(' ', CompilationRecord.Read(qpc)!.Options.Where(o => o.Key != "batch_size").Select(o => $"{o.Key}={o.Value}")));
-        StringAssert.Contains(log.Messages.Single(m => m.StartsWith("Information ", StringComparison.Ordinal)), "recorded in the QPC only: compiler_args, convert_to_fp16, mos");
+            """aic_num_cores=2 compiler_args=["-next=1"] mos=[1, 2] multicast_weights=true""", string.Join(' ', CompilationRecord.Read(qpc)!.Options.Where(o => o.Key != "batch_size").Select(o => $"{o.Key}={o.Value}")));
+        StringAssert.Contains(log.Messages.Single(m => m.StartsWith("Information ", StringComparison.Ordinal)), "recorded in the QPC only: compiler_args, mos, multicast_weights");
     }
 
     [TestMethod]

@@ -93,10 +93,10 @@ public sealed class SessionCacheTests : IDisposable
     [TestMethod]
     public void What_is_only_recorded_is_said_of_a_network_that_was_found_as_well()
     {
-        Open("wine_mlp", new() { ConvertToFp16 = true }).Dispose();
-        string[] compiled = [.. _compilations.Messages.Where(m => m.Contains("recorded in the QPC only: convert_to_fp16", StringComparison.Ordinal))];
+        Open("wine_mlp", new() { MulticastWeights = true }).Dispose();
+        string[] compiled = [.. _compilations.Messages.Where(m => m.Contains("recorded in the QPC only: multicast_weights", StringComparison.Ordinal))];
         Assert.HasCount(1, compiled);
-        Open("wine_mlp", new() { ConvertToFp16 = true }).Dispose();
+        Open("wine_mlp", new() { MulticastWeights = true }).Dispose();
         Assert.AreEqual(1, _compilations.Count);
         CollectionAssert.AreEqual(new[] { compiled[0], compiled[0] }, _compilations.Messages.Where(m => m.Contains("recorded in the QPC only", StringComparison.Ordinal)).ToArray());
     }

@@ -1,3 +1,4 @@
+using Qaic.TestSupport;
 using Qaic.Tests.Support;
 
 namespace Qaic.Tests.Sessions;

@@ -1,4 +1,4 @@
-namespace Qaic.Tests.Support;
+namespace Qaic.TestSupport;
 
 /// <summary>How much of what could go on for ever is done: little every day, much when <c>QAIC_TEST_CAMPAIGN=1</c> is set.</summary>
 internal static class Campaign

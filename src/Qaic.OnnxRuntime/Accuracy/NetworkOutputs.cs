@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+
+namespace Qaic.OnnxRuntime.Accuracy;
+
+/// <summary>One output on all rows.</summary>
+/// <param name="Name">The output.</param>
+/// <param name="Values">All elements, row after row.</param>
+/// <param name="RowShape">Dimensions of one row.</param>
+/// <param name="Rows">Number of rows.</param>
+internal sealed record OutputRows(string Name, float[] Values, ImmutableArray<int> RowShape, int Rows);
+
+/// <summary>Compares a network's outputs with those of float32.</summary>
+internal static class OutputComparison
+{
+    /// <exception cref="ArgumentException">There are not as many labels as predictions.</exception>
+    public static ModelAccuracy Compare(IReadOnlyList<OutputRows> reference, IReadOnlyList<OutputRows> actual, AccuracyData data)
+    {
+        if (!reference.Select(o => (o.Name, o.Values.Length)).SequenceEqual(actual.Select(o => (o.Name, o.Values.Length))))
+        {
+            throw new InvalidOperationException($"A network has the outputs {Names(actual)}, and in float32 {Names(reference)}.");
+        }
+
+        bool isProbability = IsProbability(reference[0]);
+        int[] expected = Classes(reference[0], isProbability), found = Classes(actual[0], isProbability);
+        if (data.Labels is { } labels && labels.Count != expected.Length)
+        {
+            throw new ArgumentException($"There are {labels.Count} labels, but output '{reference[0].Name}' names {expected.Length} classes on the {reference[0].Rows} held-out rows. Give one label for each.", nameof(data));
+        }
+
+        return new ModelAccuracy
+        {
+            Rows = reference[0].Rows,
+            Agreement = Share(expected, found),
+            Top1 = data.Labels is null ? null : Share(data.Labels, found),
+            ReferenceTop1 = data.Labels is null ? null : Share(data.Labels, expected),
+            Metric = data.Metric?.Invoke(ToTensors(actual)),
+            ReferenceMetric = data.Metric?.Invoke(ToTensors(reference)),
+            Outputs = [.. reference.Zip(actual, Compare)],
+        };
+    }
+
+    /// <summary>10·log₁₀ of a ratio of powers; infinite without noise, even without a signal.</summary>
+    public static double Decibels(double signal, double noise) => noise == 0 ? double.PositiveInfinity : 10 * Math.Log10(signal / noise);
+
+    private static string Names(IReadOnlyList<OutputRows> outputs) => string.Join(", ", outputs.Select(o => $"'{o.Name}' ({o.Values.Length} elements)"));
+
+    private static OutputAccuracy Compare(OutputRows reference, OutputRows actual)
+    {
+        (double signal, double noise, double largest) = (0, 0, 0);
+        for (int i = 0; i < reference.Values.Length; i++)
+        {
+            (double x, double y) = (reference.Values[i], actual.Values[i]);
+
+            // Infinities, as masks have them, say nothing of noise where both have them.
+            if (x.Equals(y))
+            {
+                signal += double.IsFinite(x) ? x * x : 0;
+                continue;
+            }
+
+            double error = double.IsFinite(x) && double.IsFinite(y) ? Math.Abs(x - y) : double.PositiveInfinity;
+            signal += double.IsFinite(x) ? x * x : 0;
+            noise += error * error;
+            largest = Math.Max(largest, error);
+        }
+
+        return new OutputAccuracy(reference.Name, Decibels(signal, noise), largest);
+    }
+
+    // Both sides must mean the same list of rows.
+    private static double Share(IReadOnlyList<int> expected, int[] found)
+    {
+        int same = 0;
+        for (int i = 0; i < found.Length; i++)
+        {
+            same += expected[i] == found[i] && found[i] >= 0 ? 1 : 0;
+        }
+
+        return (double)same / found.Length;
+    }
+
+    // A single column is a logit, or a probability if all of float32's values could be one.
+    private static bool IsProbability(OutputRows output) => output.Values.All(v => v is >= 0 and <= 1);
+
+    // The class that each line along the last axis names; -1 where there is NaN.
+    private static int[] Classes(OutputRows output, bool isProbability)
+    {
+        int width = output.RowShape is [.., var last] ? last : 1;
+        int[] classes = new int[output.Values.Length / Math.Max(width, 1)];
+        for (int line = 0; line < classes.Length; line++)
+        {
+            ReadOnlySpan<float> values = output.Values.AsSpan(line * width, width);
+            classes[line] = values.ContainsAnyExceptInRange(float.NegativeInfinity, float.PositiveInfinity) ? -1
+                : width == 1 ? (values[0] > (isProbability ? 0.5f : 0) ? 1 : 0)
+                : IndexOfMax(values);
+        }
+
+        return classes;
+    }
+
+    private static int IndexOfMax(ReadOnlySpan<float> values)
+    {
+        int best = 0;
+        for (int i = 1; i < values.Length; i++)
+        {
+            best = values[i] > values[best] ? i : best;
+        }
+
+        return best;
+    }
+
+    private static Dictionary<string, Tensor> ToTensors(IReadOnlyList<OutputRows> outputs) =>
+        outputs.ToDictionary(o => o.Name, o => Tensor.Create((float[])o.Values.Clone(), [o.Rows, .. o.RowShape]));
+}

@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Qaic.Runtime;
+
+namespace Qaic.OnnxRuntime.Accuracy;
+
+/// <summary>Between samples, which have rows or are one, and what a network takes.</summary>
+internal static class StackedSamples
+{
+    /// <summary>Whether inputs and outputs all lead with the batch, so that any number of rows can be run.</summary>
+    public static bool RowsAreFree(Session session) =>
+        session.AllowedShapes.Count == 0 && session.Inputs.Concat(session.Outputs).All(t => t.Shape is [var leading, ..] && leading == session.BatchSize);
+
+    /// <summary>One row per result. The results are copies.</summary>
+    public static IEnumerable<IReadOnlyDictionary<string, Tensor>> Split(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, TensorSpec[] inputs, bool rowsAreFree)
+    {
+        int number = 0;
+        foreach (IReadOnlyDictionary<string, Tensor> sample in samples)
+        {
+            int rows = rowsAreFree ? RowsOf(sample, inputs, number) : 1;
+            for (int row = 0; row < rows; row++)
+            {
+                yield return inputs.ToDictionary(i => i.Name, i => Row(Find(sample, i, number), i, row, rows, rowsAreFree), StringComparer.Ordinal);
+            }
+
+            number++;
+        }
+    }
+
+    /// <summary>As many rows per result as there are, up to a limit; what a network without a batch takes stays as it is.</summary>
+    public static IEnumerable<IReadOnlyDictionary<string, Tensor>> Stack(
+        IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, TensorSpec[] inputs, bool rowsAreFree, int limit)
+    {
+        IEnumerable<IReadOnlyDictionary<string, Tensor>> rows = Split(samples, inputs, rowsAreFree);
+        return rowsAreFree ? rows.Chunk(limit).Select(chunk => Join(chunk, inputs)) : rows;
+    }
+
+    /// <summary>The numbers of an output, whatever its type.</summary>
+    public static float[] ToSingles(Tensor tensor, TensorSpec spec) => tensor.ElementType switch
+    {
+        ElementType.Float32 => tensor.ToArray<float>(),
+        _ when ElementConversion.IsConvertible(spec) => tensor.ToFloat32(spec).ToArray<float>(),
+        ElementType.Int64 => Convert<long>(tensor, v => v),
+        ElementType.Int32 or ElementType.Int32Q => Convert<int>(tensor, v => v),
+        ElementType.Int16Q => Convert<short>(tensor, v => v),
+        ElementType.Int8 or ElementType.Int8Q => Convert<sbyte>(tensor, v => v),
+        ElementType.UInt8 or ElementType.UInt8Q => Convert<byte>(tensor, v => v),
+        _ => throw new NotSupportedException($"Output '{spec}' has no real numbers that could be compared."),
+    };
+
+    private static float[] Convert<T>(Tensor tensor, Func<T, float> convert) where T : unmanaged => [.. tensor.ToArray<T>().Select(convert)];
+
+    private static Tensor Find(IReadOnlyDictionary<string, Tensor> sample, TensorSpec input, int number) =>
+        sample is not null && sample.TryGetValue(input.Name, out Tensor? tensor) && tensor is not null
+            ? tensor
+            : throw new ArgumentException($"Sample {number} lacks input '{input.Name}'. It has: {(sample is { Count: > 0 } ? string.Join(", ", sample.Keys) : "nothing")}.");
+
+    private static int RowsOf(IReadOnlyDictionary<string, Tensor> sample, TensorSpec[] inputs, int number)
+    {
+        (int? rows, string first) = (null, "");
+        foreach (TensorSpec input in inputs)
+        {
+            Tensor tensor = Find(sample, input, number);
+            bool isRow = tensor.Shape.Length == input.Shape.Length - 1;
+            if (!tensor.Shape.AsSpan()[(isRow ? 0 : Math.Min(1, tensor.Shape.Length))..].SequenceEqual(input.Shape.AsSpan()[1..]))
+            {
+                throw new ArgumentException($"Sample {number} has {tensor} for input '{input.Name}', which must be [{string.Join(", ", input.Shape[1..])}], or rows of that.");
+            }
+
+            int own = isRow ? 1 : tensor.Shape[0];
+            if ((rows ?? own) != own)
+            {
+                throw new ArgumentException($"Sample {number} has {rows} rows of input '{first}' but {own} of '{input.Name}'.");
+            }
+
+            (rows, first) = (own, first.Length == 0 ? input.Name : first);
+        }
+
+        return rows ?? 1;
+    }
+
+    private static Tensor Row(Tensor tensor, TensorSpec input, int row, int rows, bool rowsAreFree)
+    {
+        ImmutableArray<int> shape = rowsAreFree ? input.Shape[1..] : tensor.Shape;
+        var copy = Tensor.Zeros(new TensorSpec(input.Name, tensor.ElementType, shape));
+        int bytes = tensor.Bytes.Length / rows;
+        tensor.Bytes.Slice(row * bytes, bytes).CopyTo(copy.Bytes);
+        return copy;
+    }
+
+    private static Dictionary<string, Tensor> Join(IReadOnlyDictionary<string, Tensor>[] rows, TensorSpec[] inputs)
+    {
+        var joined = new Dictionary<string, Tensor>(StringComparer.Ordinal);
+        foreach (TensorSpec input in inputs)
+        {
+            Tensor first = rows[0][input.Name];
+            var all = Tensor.Zeros(new TensorSpec(input.Name, first.ElementType, [rows.Length, .. first.Shape]));
+            int bytes = first.Bytes.Length;
+            for (int i = 0; i < rows.Length; i++)
+            {
+                Tensor row = rows[i][input.Name];
+                if (row.ElementType != first.ElementType)
+                {
+                    throw new ArgumentException($"Input '{input.Name}' is {first.ElementType} in one row and {row.ElementType} in another. Give all rows the same type.");
+                }
+
+                row.Bytes.CopyTo(all.Bytes[(i * bytes)..]);
+            }
+
+            joined.Add(input.Name, all);
+        }
+
+        return joined;
+    }
+}

@@ -1,0 +1,91 @@
+using Microsoft.Extensions.Logging;
+using Qaic.Compilation;
+using Qaic.OnnxRuntime.Onnx;
+using Qaic.Quantization;
+
+namespace Qaic.OnnxRuntime.Quantization;
+
+/// <summary>Gives a network the precision that the options ask for, and makes the profile that it takes.</summary>
+/// <param name="options">The options; the batch size is settled.</param>
+/// <param name="bind">Reads the model again, all its inputs fixed in the shapes that profiles are made with.</param>
+/// <param name="logger">Receives remarks.</param>
+/// <param name="cancellationToken">Ends the work.</param>
+internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxModel> bind, ILogger logger, CancellationToken cancellationToken)
+{
+    // Batches of made-up data, where there is no other.
+    private const int RandomBatches = 4;
+    private const int RandomSeed = 1;
+
+    /// <summary>Whether the options ask for integers.</summary>
+    public static bool Quantizes(QaicOptions options) =>
+        options.ConvertToQuantize || options.DumpProfile is not null || options.LoadProfile is not null || options.ExternalQuantizationFile is not null;
+
+    /// <summary>Changes the model in place.</summary>
+    /// <param name="model">The model, its inputs fixed or, with several sets of shapes, partly open.</param>
+    /// <param name="isProfileShape">Whether the model's inputs are fixed in the shapes that profiles are made with.</param>
+    /// <exception cref="CompilationException">The network cannot have that precision, or the profile is another network's.</exception>
+    public PrecisionRecord Apply(OnnxModel model, bool isProfileShape)
+    {
+        if (options.ConvertToFp16)
+        {
+            return Fp16Rewriter.Apply(model, options, logger);
+        }
+
+        if (!Quantizes(options))
+        {
+            return new PrecisionRecord();
+        }
+
+        NodePrecision nodes = options.NodePrecisionInfoFile is { } file ? NodePrecision.Load(file) : NodePrecision.None;
+        var graph = FloatGraph.Prepare(model);
+        if (options.ExternalQuantizationFile is { } encodings)
+        {
+            return QdqRewriter.Apply(graph, null, QuantizationEncodings.Load(encodings), nodes, options, logger);
+        }
+
+        FloatGraph profiled = isProfileShape ? graph : FloatGraph.Prepare(bind());
+        QuantizationProfile profile = options.LoadProfile is { } known ? Load(known, profiled) : Observe(profiled);
+        if (options.DumpProfile is { } target)
+        {
+            profile.Save(target);
+        }
+
+        return QdqRewriter.Apply(graph, profile, null, nodes, options, logger) with { ProfileHash = $"0x{profile.GraphHash:X16}" };
+    }
+
+    private QuantizationProfile Load(string path, FloatGraph profiled)
+    {
+        var profile = QuantizationProfile.Load(path);
+        if (!profile.CheckGraph(profiled.Hash))
+        {
+            ForeignProfile(logger, path, profile.ToolsVersion);
+        }
+
+        return profile;
+    }
+
+    private QuantizationProfile Observe(FloatGraph profiled)
+    {
+        TensorSpec[] inputs = [.. profiled.Model.Inputs.Select(Spec)];
+        IEnumerable<IReadOnlyDictionary<string, Tensor>> samples;
+        if (options.InputListFile is { } list)
+        {
+            samples = InputListFile.Load(list).Read(inputs);
+        }
+        else
+        {
+            RandomData(logger, profiled.Model.Source);
+            samples = RandomSamples.Create(inputs, RandomBatches, RandomSeed);
+        }
+
+        return ActivationObserver.Observe(profiled, samples, options, logger, null, cancellationToken);
+    }
+
+    private static TensorSpec Spec(OnnxTensor input) => new(input.Name, OnnxTypes.BufferType(input.DataType)!.Value, [.. input.Shape!.Select(d => (int)d.Value!.Value)]);
+
+    [LoggerMessage(EventId = 4005, Level = LogLevel.Warning, Message = "Profile {Path} was made by other tools (GlowToolsVersion {Version}), whose hash is not public: that it is of this model and batch size is not checked, tensors are found by their names")]
+    private static partial void ForeignProfile(ILogger logger, string path, string version);
+
+    [LoggerMessage(EventId = 4006, Level = LogLevel.Warning, Message = "{Model} is profiled with random data, because there is no InputListFile (input_list_file): its ranges will not fit real data")]
+    private static partial void RandomData(ILogger logger, string model);
+}

@@ -1,0 +1,25 @@
+using Qaic.Benchmarks;
+
+// Figures are ratios of runs that alternate in this one process; absolute times depend on what else the machine does.
+switch (args)
+{
+    case ["precision", .. string[] models]:
+        PrecisionBenchmark.Run(models);
+        return 0;
+    case ["calibration", .. string[] models]:
+        CalibrationBenchmark.Run(models);
+        return 0;
+    case ["calibration-memory", .. string[] models]:
+        CalibrationMemory.Run(models);
+        return 0;
+    default:
+        Console.Error.WriteLine(
+            """
+            usage: dotnet run -c Release --project test/Qaic.Benchmarks -- <suite> [model …]
+
+              precision           FP16 and INT8 against FP32 on the simulated card, per row
+              calibration         profiling against plain inference over the same samples
+              calibration-memory  peak memory of profiling 100 to 100 000 samples
+            """);
+        return 1;
+}
