@@ -7,7 +7,7 @@ namespace Qaic.OnnxRuntime.Quantization;
 internal static class QuantizedModelFile
 {
     /// <summary>Writes a model with all its weights inside; replaces an existing file by a complete one only.</summary>
-    /// <exception cref="Compilation.CompilationException">With its weights the model is larger than 2 GiB.</exception>
+    /// <exception cref="Qaic.Compilation.CompilationException">With its weights the model is larger than 2 GiB.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static unsafe void Save(OnnxModel model, string path)
     {

@@ -70,6 +70,14 @@ public static class WeightQuantization
         {
             ReadOnlySpan<float> own = weights.Length == 1 ? bias : bias.Slice(i, 1);
             float needed = MathF.Max(OwnScale(own, IntegerRange.Int32) ?? 0, Calibrator.SmallestScale);
+            (float minimum, float maximum) = Range(own, 0, "bias");
+
+            // A scale that was rounded down to float32 leaves the largest bias a few integers outside.
+            while (Math.Max(-(double)minimum, maximum) > (double)needed * IntegerRange.Int32.Highest)
+            {
+                needed = MathF.BitIncrement(needed);
+            }
+
             if (inputScale * weights[i].Scale < needed)
             {
                 weights[i] = weights[i] with { Scale = Raise(weights[i].Scale, inputScale, needed) };

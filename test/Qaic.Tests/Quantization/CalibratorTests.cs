@@ -45,7 +45,7 @@ public sealed class CalibratorTests
                 Assert.IsTrue(actual.Scale >= MathF.ScaleB(1, -126) && float.IsFinite(actual.Scale), what);
                 Assert.IsTrue(actual.Offset is >= -128 and <= 127, what);
                 Assert.AreEqual(0f, actual.Dequantize(actual.Quantize(0)), what);
-                Assert.AreEqual(actual, Calibrator.Choose(statistics, method), what);
+                Assert.AreEqual(Calibrator.Choose(statistics, method), actual, what);
                 if (method.Schema is QuantizationSchema.Symmetric or QuantizationSchema.SymmetricWithPower2Scale)
                 {
                     Assert.AreEqual(0, actual.Offset, what);

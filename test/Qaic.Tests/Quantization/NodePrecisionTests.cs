@@ -37,7 +37,7 @@ public sealed class NodePrecisionTests
     [DataRow("enableFP32Bias: perhaps", 1, "true or false")]
     [DataRow("FP16NodeInstanceNames: [a, b]\nFP32NodeInstanceNames: [b]", 2, "'b' is in FP16NodeInstanceNames (line 1)")]
     [DataRow("FP16NodeInstanceNames: [a]\nFP16NodeInstanceNames: [b]", 2, "twice")]
-    [DataRow("FP16NodeInstanceNames: [a", 1, "no YAML")]
+    [DataRow("FP16NodeInstanceNames: [a", 2, "no YAML")]
     public void What_cannot_be_is_refused_with_its_line(string text, int line, string expected)
     {
         QuantizationFormatException e = Assert.ThrowsExactly<QuantizationFormatException>(() => NodePrecision.Parse(text, "n.yaml"));

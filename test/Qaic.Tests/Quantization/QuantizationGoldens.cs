@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Qaic.Quantization;
-using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Quantization;
 
