@@ -83,7 +83,7 @@ internal static class RowQuantization
     {
         try
         {
-            return RowFiles.Write(directory, model.Own.Inputs, rows);
+            return InputListFile.Write(directory, model.Own.Inputs, rows).Path;
         }
         catch (Exception) when (rows.Failure is { } failure)
         {

@@ -42,7 +42,6 @@ internal sealed class OrtSession : IDisposable
     /// <param name="cancellationToken">Ends the loading.</param>
     /// <param name="settings">How the network is computed; null for the model's own kernels.</param>
     /// <param name="optimizedModelPath">File that receives the graph as ONNX Runtime runs it; null for none.</param>
-    /// <param name="isOptimized">False if the session is only asked about the model, so that loading it is quick.</param>
     /// <exception cref="OnnxRuntimeException">ONNX Runtime refuses the model.</exception>
     /// <exception cref="OperationCanceledException">The loading was cancelled.</exception>
     public OrtSession(
@@ -52,14 +51,13 @@ internal sealed class OrtSession : IDisposable
         ILogger logger,
         CancellationToken cancellationToken,
         NetworkSettings? settings = null,
-        string? optimizedModelPath = null,
-        bool isOptimized = true)
+        string? optimizedModelPath = null)
     {
         // Decides where messages go, so it comes before any other use of ONNX Runtime.
         _ = OrtEnvironment.Version;
         _options = new SessionOptions
         {
-            GraphOptimizationLevel = isOptimized ? GraphOptimizationLevel.ORT_ENABLE_ALL : GraphOptimizationLevel.ORT_DISABLE_ALL,
+            GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
             ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
             IntraOpNumThreads = 1,
             InterOpNumThreads = 1,

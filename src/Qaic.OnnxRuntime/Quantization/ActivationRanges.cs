@@ -86,7 +86,7 @@ internal abstract class ActivationRanges
         protected override ActivationRange? Choose(string tensor, IEnumerable<string> carriers)
         {
             // What carries the values on has seen the same, or a part of it.
-            TensorStatistics? seen = _names.TryGetValue(tensor, out string? name) ? _profile.Find(name) : null;
+            TensorStatistics? seen = carriers.Prepend(tensor).Select(t => _names.TryGetValue(t, out string? name) ? _profile.Find(name) : null).FirstOrDefault(s => s is not null);
             NodeProto? producer = _flow.Producer(tensor);
             (float Minimum, float Maximum)? known = producer is null ? null
                 : producer.Is("Sigmoid") || producer.Is("Softmax") ? (0f, 1f)

@@ -33,13 +33,13 @@ internal sealed class FloatGraph
     public ulong Hash { get; private init; }
 
     /// <summary>Per tensor between a node and its activation function (Relu, Clip from 0), the tensor behind that.</summary>
-    public IReadOnlyDictionary<string, string> Fused { get; private init; } = new Dictionary<string, string>();
+    public Dictionary<string, string> Fused { get; private init; } = [];
 
     /// <summary>Per output of a node that preparing took away, the tensor in its place.</summary>
     public IReadOnlyDictionary<string, string> StandsFor { get; private init; } = new Dictionary<string, string>();
 
     /// <summary>Type and shape of every tensor, constants included.</summary>
-    public IReadOnlyDictionary<string, TensorInfo> Tensors { get; private init; } = new Dictionary<string, TensorInfo>();
+    public Dictionary<string, TensorInfo> Tensors { get; private init; } = [];
 
     /// <summary>Prepares a model whose input shapes are fixed.</summary>
     /// <exception cref="CompilationException">ONNX Runtime refuses the model, or its constants are damaged.</exception>

@@ -12,7 +12,7 @@ internal sealed class Fp16Graph
     private readonly OnnxModel _model;
     private readonly GraphProto _graph;
     private readonly IReadOnlySet<NodeProto> _fp16;
-    private readonly IReadOnlyDictionary<string, int> _types;
+    private readonly IReadOnlyDictionary<string, TensorInfo> _tensors;
     private readonly bool _keepsBiases;
     private readonly Dictionary<string, List<NodeProto>> _readers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, NodeProto> _producers = new(StringComparer.Ordinal);
@@ -29,13 +29,13 @@ internal sealed class Fp16Graph
 
     /// <param name="model">The model.</param>
     /// <param name="fp16">Nodes of its graph that compute in FP16.</param>
-    /// <param name="types">Element types by name; see <see cref="TensorTypes"/>.</param>
+    /// <param name="tensors">Its tensors by name; see <see cref="TensorInference"/>.</param>
     /// <param name="keepsBiases">Whether layers' biases stay as they are.</param>
-    public Fp16Graph(OnnxModel model, IReadOnlySet<NodeProto> fp16, IReadOnlyDictionary<string, int> types, bool keepsBiases)
+    public Fp16Graph(OnnxModel model, IReadOnlySet<NodeProto> fp16, IReadOnlyDictionary<string, TensorInfo> tensors, bool keepsBiases)
     {
-        (_model, _graph, _fp16, _types, _keepsBiases) = (model, model.Graph, fp16, types, keepsBiases);
+        (_model, _graph, _fp16, _tensors, _keepsBiases) = (model, model.Graph, fp16, tensors, keepsBiases);
         _outputs = [.. _graph.Output.Select(o => o.Name)];
-        _names = [.. types.Keys, .. _graph.Initializer.Select(t => t.Name), .. _graph.Input.Select(i => i.Name)];
+        _names = [.. tensors.Keys, .. _graph.Initializer.Select(t => t.Name), .. _graph.Input.Select(i => i.Name)];
         foreach (NodeProto node in _graph.Node)
         {
             foreach (string name in Operand.Reads(node).Distinct())
@@ -65,7 +65,7 @@ internal sealed class Fp16Graph
         foreach (TensorProto tensor in _graph.Initializer.ToArray())
         {
             _constants.Add(tensor.Name);
-            if (tensor.DataType == TensorTypes.Float)
+            if (tensor.DataType == TensorInfo.Float)
             {
                 RoundWeight(tensor.Name, tensor, null);
             }
@@ -166,12 +166,12 @@ internal sealed class Fp16Graph
         {
             switch (attribute.Name)
             {
-                case "value" when attribute.T is { DataType: TensorTypes.Float } tensor:
+                case "value" when attribute.T is { DataType: TensorInfo.Float } tensor:
                     return tensor;
                 case "value_floats":
-                    return new TensorProto { DataType = TensorTypes.Float, Dims = { attribute.Floats.Count }, FloatData = { attribute.Floats } };
+                    return new TensorProto { DataType = TensorInfo.Float, Dims = { attribute.Floats.Count }, FloatData = { attribute.Floats } };
                 case "value_float":
-                    return new TensorProto { DataType = TensorTypes.Float, FloatData = { attribute.F } };
+                    return new TensorProto { DataType = TensorInfo.Float, FloatData = { attribute.F } };
                 default:
                     break;
             }
@@ -219,7 +219,7 @@ internal sealed class Fp16Graph
         bool isShared = all.Length > readers.Length || readers.Any(r => ReadsOtherwise(r, name)) || (constant is not null && _outputs.Contains(name));
         string rounded = isShared ? Fresh(name, "rounded") : name;
         TensorProto stored = half.ToTensor(Fresh(name, "fp16"), tensor.Dims);
-        _first.Add(Cast(stored.Name, rounded, TensorTypes.Float));
+        _first.Add(Cast(stored.Name, rounded, TensorInfo.Float));
         _halves.Add(rounded);
         if (isShared)
         {
@@ -264,7 +264,7 @@ internal sealed class Fp16Graph
             if (_model.Proto.IrVersion < 4)
             {
                 _graph.Input[i].Name = stored.Name;
-                _graph.Input[i].Type.TensorType.ElemType = TensorTypes.Float16;
+                _graph.Input[i].Type.TensorType.ElemType = HalfConstant.Float16;
             }
             else
             {
@@ -276,7 +276,7 @@ internal sealed class Fp16Graph
     // ONNX Runtime looks for weights of subgraphs inside them and in single precision, so they are rounded where they are.
     private void RoundSubgraph(GraphProto graph)
     {
-        foreach ((string name, TensorProto tensor, NodeProto? constant) in graph.Initializer.Where(t => t.DataType == TensorTypes.Float).Select(t => (t.Name, t, (NodeProto?)null))
+        foreach ((string name, TensorProto tensor, NodeProto? constant) in graph.Initializer.Where(t => t.DataType == TensorInfo.Float).Select(t => (t.Name, t, (NodeProto?)null))
             .Concat(graph.Node.Where(n => Constant(n) is not null).Select(n => (n.Output[0], Constant(n)!, (NodeProto?)n))).ToArray())
         {
             NodeProto[] readers = [.. graph.Node.Where(n => Operand.Reads(n).Contains(name))];
@@ -288,7 +288,7 @@ internal sealed class Fp16Graph
             var half = HalfConstant.Round(HalfConstant.Elements(_model, tensor));
             Rounded(name, half);
             SubgraphWeights++;
-            TensorProto rounded = new() { Name = tensor.Name, DataType = TensorTypes.Float, Dims = { tensor.Dims }, RawData = half.ToFloats() };
+            TensorProto rounded = new() { Name = tensor.Name, DataType = TensorInfo.Float, Dims = { tensor.Dims }, RawData = half.ToFloats() };
             if (constant is null)
             {
                 graph.Initializer[IndexOf(graph, tensor)] = rounded;
@@ -320,12 +320,12 @@ internal sealed class Fp16Graph
 
     private List<NodeProto> Readers(string name) => _readers.GetValueOrDefault(name) ?? [];
 
-    private bool IsFloat(string name) => _types.GetValueOrDefault(name) == TensorTypes.Float;
+    private bool IsFloat(string name) => _tensors.GetValueOrDefault(name) is { IsFloat: true };
 
     private IEnumerable<string> FloatInputs(NodeProto node) => node.Input.Where((input, i) => input.Length > 0 && Operand.IsComputedWith(node, i) && !IsOther(input));
 
     // Of a type that is known not to be float. The names of rounded values are not among the types.
-    private bool IsOther(string name) => _types.TryGetValue(name, out int type) && type != TensorTypes.Float;
+    private bool IsOther(string name) => _tensors.GetValueOrDefault(name) is { IsFloat: false };
 
     // Bounds that are numbers of FP16 leave numbers of FP16 as they are, or yield one.
     private bool IsClip(NodeProto node) => node.OpType == "Clip" && node.Input.Skip(1).All(bound => bound.Length == 0 || _halves.Contains(bound) || IsHalf(bound))
@@ -333,7 +333,7 @@ internal sealed class Fp16Graph
 
     private bool IsHalf(string constant)
     {
-        TensorProto? tensor = _graph.Initializer.FirstOrDefault(t => t.Name == constant && t.DataType == TensorTypes.Float)
+        TensorProto? tensor = _graph.Initializer.FirstOrDefault(t => t.Name == constant && t.DataType == TensorInfo.Float)
             ?? (_producers.TryGetValue(constant, out NodeProto? node) ? Constant(node) : null);
         return tensor is not null && HalfConstant.Elements(_model, tensor) is [float value] && (float)(Half)value == value;
     }
@@ -351,7 +351,7 @@ internal sealed class Fp16Graph
         }
 
         (string half, string rounded) = (Fresh(name, "fp16"), Fresh(name, "rounded"));
-        (producer is null ? _first : After(producer)).AddRange([Cast(name, half, TensorTypes.Float16), Cast(half, rounded, TensorTypes.Float)]);
+        (producer is null ? _first : After(producer)).AddRange([Cast(name, half, HalfConstant.Float16), Cast(half, rounded, TensorInfo.Float)]);
         _halves.Add(rounded);
         foreach (NodeProto reader in readers)
         {
@@ -371,7 +371,7 @@ internal sealed class Fp16Graph
             }
         }
 
-        After(node).AddRange([Cast(full, half, TensorTypes.Float16), Cast(half, output, TensorTypes.Float)]);
+        After(node).AddRange([Cast(full, half, HalfConstant.Float16), Cast(half, output, TensorInfo.Float)]);
         _halves.Add(output);
     }
 

@@ -34,10 +34,10 @@ internal static partial class Fp16Rewriter
     public static PrecisionRecord Apply(OnnxModel model, QaicOptions options, NodePrecision precision, ILogger logger)
     {
         CheckOperators(model);
-        Dictionary<string, int> types = TensorTypes.Infer(model);
+        Dictionary<string, TensorInfo> tensors = TensorInference.Infer(model);
         HashSet<NodeProto> integer = IntegerNodes(model.Graph);
         HashSet<NodeProto> fp32 = KeptNodes(model, options, precision);
-        NodeProto[] computing = [.. model.Graph.Node.Where(n => n.OpType != "Constant" && n.Output.Concat(n.Input).Any(name => IsFloating(types, name)))];
+        NodeProto[] computing = [.. model.Graph.Node.Where(n => n.OpType != "Constant" && n.Output.Concat(n.Input).Any(name => IsFloating(tensors, name)))];
         NodeProto[] rest = [.. computing.Where(n => !fp32.Contains(n) && !integer.Contains(n))];
         var record = new PrecisionRecord
         {
@@ -47,7 +47,7 @@ internal static partial class Fp16Rewriter
             Fp32Nodes = [.. computing.Where(fp32.Contains).Select(FirstOutput)],
         };
 
-        Fp16Graph graph = Edit(model, NewSet(rest), types, precision.EnableFp32Bias, logger);
+        Fp16Graph graph = Edit(model, NewSet(rest), tensors, precision.EnableFp32Bias, logger);
         graph.RoundWeights();
         if (options.SimulateFp16Activations)
         {
@@ -72,13 +72,13 @@ internal static partial class Fp16Rewriter
         }
 
         CheckOperators(model);
-        Fp16Graph graph = Edit(model, NewSet(nodes), TensorTypes.Infer(model), keepsBiases: false, logger);
+        Fp16Graph graph = Edit(model, NewSet(nodes), TensorInference.Infer(model), keepsBiases: false, logger);
         graph.RoundWeights();
         graph.RoundActivations();
         Finish(model, graph, logger);
     }
 
-    private static Fp16Graph Edit(OnnxModel model, HashSet<NodeProto> fp16, Dictionary<string, int> types, bool keepsBiases, ILogger logger) => new(model, fp16, types, keepsBiases)
+    private static Fp16Graph Edit(OnnxModel model, HashSet<NodeProto> fp16, Dictionary<string, TensorInfo> tensors, bool keepsBiases, ILogger logger) => new(model, fp16, tensors, keepsBiases)
     {
         Rounded = (name, half) =>
         {
@@ -177,7 +177,7 @@ internal static partial class Fp16Rewriter
 
     private static bool IsConversion(NodeProto node) => node.OpType is "QuantizeLinear" or "DequantizeLinear";
 
-    private static bool IsFloating(Dictionary<string, int> types, string name) => types.GetValueOrDefault(name) is TensorTypes.Float or TensorTypes.Float16;
+    private static bool IsFloating(Dictionary<string, TensorInfo> tensors, string name) => tensors.GetValueOrDefault(name)?.DataType is TensorInfo.Float or HalfConstant.Float16;
 
     private static string FirstOutput(NodeProto node) => node.Output.FirstOrDefault(o => o.Length > 0) ?? "";
 

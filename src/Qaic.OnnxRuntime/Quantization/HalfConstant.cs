@@ -15,6 +15,9 @@ namespace Qaic.OnnxRuntime.Quantization;
 /// <param name="Largest">The largest magnitude among the overflows.</param>
 internal sealed record HalfConstant(Half[] Values, int Underflows, int Overflows, float Smallest, float Largest)
 {
+    /// <summary>ONNX's number of half precision.</summary>
+    public const int Float16 = 10;
+
     // 2^-24, the smallest subnormal number.
     private const float SmallestHalf = 5.9604645e-8f;
 
@@ -81,7 +84,7 @@ internal sealed record HalfConstant(Half[] Values, int Underflows, int Overflows
     public TensorProto ToTensor(string name, IEnumerable<long> dims) => new()
     {
         Name = name,
-        DataType = TensorTypes.Float16,
+        DataType = Float16,
         Dims = { dims },
         RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<Half>(Values)),
     };

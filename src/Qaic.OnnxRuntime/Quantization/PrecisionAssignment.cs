@@ -26,11 +26,17 @@ internal sealed class PrecisionAssignment
 
     /// <param name="graph">The prepared model.</param>
     /// <param name="flow">Its edges.</param>
-    /// <param name="precision">Nodes by name; they win over operator types, FP32 over FP16.</param>
+    /// <param name="precision">Nodes by name; they win over operator types. In both lists, FP32 wins.</param>
     /// <param name="options">Operator types.</param>
-    /// <exception cref="CompilationException">The model has no node of a name.</exception>
+    /// <exception cref="CompilationException">The model has no node of a name, or an operator type is in both lists.</exception>
     public static PrecisionAssignment Of(FloatGraph graph, Dataflow flow, NodePrecision precision, QaicOptions options)
     {
+        if (options.ExecuteNodesInFp16.Intersect(options.KeepOriginalPrecisionForNodes).FirstOrDefault() is { } twice)
+        {
+            throw new CompilationException(
+                $"The operator {twice} is to run in FP16 (ExecuteNodesInFp16, execute_nodes_in_fp16) and to keep the model's precision (KeepOriginalPrecisionForNodes, keep_original_precision_for_nodes). Name it in one of the two.");
+        }
+
         var assignment = new PrecisionAssignment();
         foreach (NodeProto node in graph.Model.Graph.Node.Where(n => Head(graph, flow, n) == n))
         {

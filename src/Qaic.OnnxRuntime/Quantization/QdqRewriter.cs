@@ -20,11 +20,12 @@ internal sealed partial class QdqRewriter
     private readonly QuantizationPlan _plan;
     private readonly TensorNames _names;
     private readonly Dictionary<string, string> _profileNames;
+    private readonly Dictionary<NodeProto, string> _originals;
     private readonly List<QuantizedTensor> _records = [];
 
-    private QdqRewriter(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, QuantizationPlan plan)
+    private QdqRewriter(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, QuantizationPlan plan, Dictionary<NodeProto, string> originals)
     {
-        (_graph, _flow, _assignment, _plan) = (graph, flow, assignment, plan);
+        (_graph, _flow, _assignment, _plan, _originals) = (graph, flow, assignment, plan, originals);
         _names = new TensorNames(graph.Model.Graph);
         _profileNames = graph.Activations.ToDictionary(a => a.Tensor, a => a.ProfileName, StringComparer.Ordinal);
     }
@@ -58,14 +59,15 @@ internal sealed partial class QdqRewriter
         }
 
         Check(graph.Model, options);
+        var assignment = PrecisionAssignment.Of(graph, new Dataflow(graph.Model.Graph), precision, options);
+        Dictionary<NodeProto, string> originals = BiasedProducts.Merge(graph, assignment);
         var flow = new Dataflow(graph.Model.Graph);
-        var assignment = PrecisionAssignment.Of(graph, flow, precision, options);
         var method = new CalibrationMethod(
             options.QuantizationSchemaActivations ?? options.QuantizationSchema ?? QuantizationSchema.SymmetricWithUInt8,
             options.QuantizationCalibration ?? QuantizationCalibration.None,
             (double)(options.PercentileCalibrationValue ?? 100));
         ActivationRanges ranges = profile is not null ? ActivationRanges.From(graph, flow, profile, method) : ActivationRanges.From(graph, encodings!);
-        var rewriter = new QdqRewriter(graph, flow, assignment, QuantizationPlan.Make(graph, flow, assignment, ranges));
+        var rewriter = new QdqRewriter(graph, flow, assignment, QuantizationPlan.Make(graph, flow, assignment, ranges), originals);
         if (rewriter._plan.Unknown.Count > 0)
         {
             WithoutRange(logger, graph.Model.Source, rewriter._plan.Unknown.Count, ActivationRanges.Sample(rewriter._plan.Unknown));
@@ -103,8 +105,9 @@ internal sealed partial class QdqRewriter
         List<NodeProto> nodes = [.. graph.Node];
         List<string> read = GraphCleanup.Read(graph);
 
-        // Before tensors get new names.
-        string[] Keys(Func<NodeProto, bool> which) => [.. nodes.Where(n => n.Output.Any(o => o.Length > 0 && _graph.Tensors.TryGetValue(o, out TensorInfo? info) && info.IsFloat) && which(n)).Select(n => n.Key())];
+        // Before tensors get new names; nodes go by those of the model.
+        HashSet<string> known = [.. _graph.Activations.Select(a => a.Tensor), .. _graph.Fused.Keys, .. _originals.Values];
+        string[] Keys(Func<NodeProto, bool> which) => [.. nodes.Where(which).Select(n => _originals.GetValueOrDefault(n) ?? n.Key()).Where(known.Contains)];
         string[] quantized = Keys(_plan.Nodes.Contains), fp16 = Keys(_assignment.IsFp16), fp32 = Keys(n => !_plan.Nodes.Contains(n) && !_assignment.IsFp16(n));
 
         var weights = new QdqWeights(_graph, _flow, _names, options, encodings, precision.EnableFp32Bias);

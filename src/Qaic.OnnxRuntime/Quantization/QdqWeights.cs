@@ -75,14 +75,36 @@ internal sealed class QdqWeights
                 + $"which is [{string.Join(", ", shape)}]: the simulated card takes one, or one per output channel with the same offset in all.");
         }
 
-        if (axis is null && !OptionsWantChannels(node))
-        {
-            return (WeightQuantization.Choose(values, shape, null, Schema), null);
-        }
-
         // Integer kernels take one zero point for all channels.
         QuantizationSchema schema = axis is not null && Schema is QuantizationSchema.SymmetricWithUInt8 or QuantizationSchema.Asymmetric ? QuantizationSchema.Symmetric : Schema;
-        return (WeightQuantization.Choose(values, shape, axis, axis is null ? Schema : schema), axis);
+        QuantizationParameters[] parameters = WeightQuantization.Choose(values, shape, axis, schema);
+        if (schema is QuantizationSchema.Symmetric or QuantizationSchema.SymmetricWithUInt8)
+        {
+            UseNarrowRange(parameters, values, axis is { } channels ? shape.Skip(channels + 1).Aggregate(1, (a, b) => a * b) : values.Length);
+        }
+
+        return (parameters, axis);
+    }
+
+    // -127 to 127, as ONNX's own tools have it for weights: a network that was quantized elsewhere gives the same integers here. Glow's -128 makes scales up to 0.8 % finer,
+    // which is no more exact on average, but other noise: up to 2 dB more or less, by chance, on small networks.
+    private static void UseNarrowRange(QuantizationParameters[] parameters, float[] values, int inner)
+    {
+        float[] largest = new float[parameters.Length];
+        for (int i = 0; i < values.Length; i++)
+        {
+            int channel = parameters.Length == 1 ? 0 : i / inner % parameters.Length;
+            largest[channel] = Math.Max(largest[channel], Math.Abs(values[i]));
+        }
+
+        for (int i = 0; i < parameters.Length; i++)
+        {
+            float scale = largest[i] / QuantizationParameters.MaxQuantized;
+            if (parameters[i].Offset == 0 && largest[i] > 0 && scale > parameters[i].Scale)
+            {
+                parameters[i] = parameters[i] with { Scale = scale };
+            }
+        }
     }
 
     private bool OptionsWantChannels(NodeProto node) => node.OpType is "Conv" or "ConvTranspose" ? _options.EnableChannelwise : _options.EnableRowwise;

@@ -134,8 +134,8 @@ internal sealed class QuantizationPlan
             return false;
         }
 
-        // An integer convolution gives integers. Only results that just leave the graph are worth a float kernel.
-        if (node.OpType == "Conv" && Result(node) is { } result && _flow.Consumers(result).Count > 0)
+        // An integer convolution gives integers, and so does a layer with its activation function. Only results that just leave the graph are worth a float kernel.
+        if ((node.OpType == "Conv" || _graph.Fused.ContainsKey(node.Output[0])) && Result(node) is { } result && _flow.Consumers(result).Count > 0)
         {
             Take(result);
         }

@@ -390,7 +390,8 @@ internal sealed class ProfileReader
             count = (count * 10) + (text[i] - '0');
         }
 
-        if (!isPlain)
+        // Words that are no numbers begin otherwise; what fails is looked at again, for its message.
+        if (!isPlain && !(text.Length > 0 && char.IsAsciiDigit(text[0]) && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out count) && double.IsFinite(count)))
         {
             count = Number(text, $"Count {_counts.Count + 1} in the histogram{Of(name)}");
         }

@@ -14,10 +14,11 @@ public sealed class FloatGraphTests
     public void A_prepared_model_computes_what_it_did_before(string name)
     {
         TestModel model = ModelManifest.Get(name);
-        FloatGraph graph = Profiles.Prepare(name, model.RowCount);
+        int rows = Math.Min(64, model.RowCount);
+        FloatGraph graph = Profiles.Prepare(name, rows);
         Assert.IsFalse(graph.Model.Graph.Node.Any(n => n.OpType is "BatchNormalization" or "Constant" or "Identity"), "nothing is left that computes nothing");
-        using OrtSession before = Profiles.Session(Profiles.Fixed(OnnxModel.Load(model.Path), model.RowCount)), after = Profiles.Session(graph.Model);
-        (Dictionary<string, Npy> expected, Dictionary<string, Npy> actual) = (Runs.All(before, model), Runs.All(after, model));
+        using OrtSession before = Profiles.Session(Profiles.Fixed(OnnxModel.Load(model.Path), rows)), after = Profiles.Session(graph.Model);
+        (Dictionary<string, Npy> expected, Dictionary<string, Npy> actual) = (First(before, model), First(after, model));
         foreach (string output in model.Outputs)
         {
             float worst = expected[output].ToSingles().Zip(actual[output].ToSingles(), (a, b) => Math.Abs(a - b)).Max();
@@ -29,12 +30,12 @@ public sealed class FloatGraphTests
     public void Normalisation_is_folded_and_activation_functions_belong_to_their_layers()
     {
         FloatGraph graph = Profiles.Prepare("digits_cnn", 4);
-        Assert.AreEqual("Conv Relu MaxPool Conv Relu MaxPool Flatten Gemm", string.Join(' ', graph.Model.Graph.Node.Select(n => n.OpType)));
+        Assert.AreEqual("Conv Relu Conv Relu MaxPool Flatten Gemm", string.Join(' ', graph.Model.Graph.Node.Select(n => n.OpType)));
         string[] inner = [.. graph.Model.Graph.Node.Where(n => n.OpType == "Conv").Select(n => n.Output[0])];
         CollectionAssert.AreEquivalent(inner, graph.Fused.Keys.ToArray());
         Assert.IsFalse(graph.Activations.Any(a => inner.Contains(a.Tensor)), "what is between a layer and its activation function is not observed");
         Assert.AreEqual("image", graph.Activations[0].Tensor);
-        Assert.HasCount(7, graph.Activations);
+        Assert.HasCount(6, graph.Activations);
     }
 
     [TestMethod]
@@ -164,6 +165,11 @@ public sealed class FloatGraphTests
             directory.Delete(recursive: true);
         }
     }
+
+    private static Dictionary<string, Npy> First(OrtSession session, TestModel model) =>
+        Runs.Once(session, session.Inputs.ToDictionary(i => i.Name, i => Rows(model.Input(i.Name), i.Shape[0])));
+
+    private static Npy Rows(Npy array, int rows) => new(array.Type, [rows, .. array.Shape[1..]], array.RowSlice(0, rows).ToArray());
 
     private static FloatGraph Prepare(ModelProto model) => FloatGraph.Prepare(OnnxModel.Parse(Google.Protobuf.MessageExtensions.ToByteArray(model), "test"));
 

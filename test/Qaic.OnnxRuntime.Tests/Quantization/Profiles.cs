@@ -10,6 +10,8 @@ namespace Qaic.OnnxRuntime.Tests.Quantization;
 /// <summary>Prepared models and profiles of them, made by running the model once with every activation as an output.</summary>
 internal static class Profiles
 {
+    private static readonly Dictionary<string, QuantizationProfile> s_profiles = [];
+
     /// <summary>A prepared model of the test data, for so many rows.</summary>
     public static FloatGraph Prepare(string name, int rows) => FloatGraph.Prepare(Fixed(OnnxModel.Load(Repository.Model(name)), rows));
 
@@ -48,12 +50,16 @@ internal static class Profiles
         return new QuantizationProfile(QuantizationProfile.OwnToolsVersion, graph.Hash, statistics);
     }
 
-    /// <summary>A profile of the calibration rows of a model of the test data.</summary>
-    public static QuantizationProfile Calibrate(TestModel model, bool isGlitched = false, int bins = 2048)
+    /// <summary>A profile of the calibration rows of a model of the test data; made once.</summary>
+    public static QuantizationProfile Calibrate(TestModel model)
     {
-        Dictionary<string, Npy> inputs = model.Inputs.ToDictionary(i => i, i => model.CalibrationInput(i, isGlitched));
-        FloatGraph graph = Prepare(model.Name, inputs.Values.First().Rows);
-        return Make(graph, inputs, bins);
+        if (!s_profiles.TryGetValue(model.Name, out QuantizationProfile? profile))
+        {
+            Dictionary<string, Npy> inputs = model.Inputs.ToDictionary(i => i, i => model.CalibrationInput(i));
+            s_profiles[model.Name] = profile = Make(Prepare(model.Name, inputs.Values.First().Rows), inputs);
+        }
+
+        return profile;
     }
 
     /// <summary>A model of the test data, quantized, for its test rows.</summary>

@@ -24,7 +24,7 @@ public sealed class QdqTrainedModelTests
     public void All_convolutions_and_fully_connected_layers_run_on_integers(string name, int convolutions, int layers)
     {
         TestModel model = ModelManifest.Get(name);
-        QuantizationProfile profile = Profiles.Calibrate(model, bins: 512);
+        QuantizationProfile profile = Profiles.Calibrate(model);
         foreach (QaicOptions options in new[] { s_perChannel, new QaicOptions() })
         {
             OptimizedGraph graph = OptimizedGraph.Of(Profiles.Quantize(model, profile, options).Graph.Model);
@@ -60,23 +60,31 @@ public sealed class QdqTrainedModelTests
         TestModel model = ModelManifest.Get(name);
         QuantizationProfile profile = Profiles.Calibrate(model);
         float[] reference = model.Reference(model.Outputs[0]).ToSingles();
-        foreach ((QaicOptions options, double expected) in new[]
-        {
-            (s_perTensor, perTensor),
+        var tooNoisy = new List<string>();
+        (QaicOptions, double)[] figures =
+        [
             (s_perChannel, perChannel),
+            (s_perTensor, perTensor),
             (s_perChannel with { QuantizationSchemaActivations = QuantizationSchema.SymmetricWithUInt8 }, unsignedSchema),
-        })
+        ];
+        bool isLarge = name is "resnet8" or "langid_s32";
+        foreach ((QaicOptions options, double expected) in figures.Take(Campaign.Size(isLarge ? 1 : figures.Length, figures.Length)))
         {
             (FloatGraph graph, _) = Profiles.Quantize(model, profile, options);
             using OrtSession session = Profiles.Session(graph.Model);
             Npy logits = Runs.All(session, model)[model.Outputs[0]];
             double sqnr = Profiles.Sqnr(reference, logits.ToSingles());
             TestContext.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name} {sqnr:F1} dB (table {expected:F1}), top-1 {model.AccuracyOf(logits):P2} of {model.Accuracy:P2}"));
-            Assert.IsTrue(sqnr >= expected - 1, string.Create(CultureInfo.InvariantCulture, $"{sqnr:F1} dB, expected {expected:F1}"));
+            if (sqnr < expected - 1)
+            {
+                tooNoisy.Add(string.Create(CultureInfo.InvariantCulture, $"{sqnr:F1} dB, expected {expected:F1}"));
+            }
         }
+
+        Assert.IsEmpty(tooNoisy, string.Join("; ", tooNoisy));
     }
 
-    [TestMethod, DataRow("digits_cnn"), DataRow("digits_mlp"), DataRow("resnet8")]
+    [TestMethod, DataRow("digits_cnn"), DataRow("digits_mlp")]
     public void Integer_kernels_give_what_float_kernels_on_rounded_numbers_give(string name)
     {
         TestModel model = ModelManifest.Get(name);
