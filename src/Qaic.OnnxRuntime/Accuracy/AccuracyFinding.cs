@@ -22,9 +22,6 @@ public enum FindingKind
 
     /// <summary>Many values lie outside of the range.</summary>
     Clipping,
-
-    /// <summary>Values are beyond what FP16 can say.</summary>
-    HalfOverflow,
 }
 
 /// <summary>Something that costs accuracy, with its figures and its cure.</summary>

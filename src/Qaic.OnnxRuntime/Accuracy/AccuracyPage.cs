@@ -28,7 +28,7 @@ internal static class AccuracyPage
         .db{font-weight:600;white-space:nowrap}.good{color:var(--good)}.fair{color:var(--fair)}.poor{color:var(--poor)}
         dl{display:flex;flex-wrap:wrap;gap:.15rem 1.6rem;margin:.5rem 0 .4rem;font-size:.87rem;font-variant-numeric:tabular-nums}dl div{display:flex;gap:.4rem}dt{color:var(--soft)}dd{margin:0}
         svg{display:block;width:100%;height:auto}.band{fill:var(--band)}.bar{fill:var(--bar)}.cut{fill:var(--cut)}.grid{stroke:var(--line);stroke-width:1}.axis{stroke:var(--soft);stroke-width:1}
-        .end{stroke:var(--end);stroke-width:1.25;stroke-dasharray:4 3}.tick{fill:var(--soft);font-size:10.5px}.tick.zero{fill:var(--ink)}.end-label{fill:var(--end);font-size:11px;font-weight:600}
+        .end{stroke:var(--end);stroke-width:1.25;stroke-dasharray:4 3}.starved{fill:var(--cut)}.tick{fill:var(--soft);font-size:10.5px}.tick.zero{fill:var(--ink)}.end-label{fill:var(--end);font-size:11px;font-weight:600}
         .key{display:flex;flex-wrap:wrap;gap:.3rem 1.4rem;font-size:.87rem;color:var(--soft)}.key i{display:inline-block;width:.85em;height:.85em;border-radius:2px;margin-right:.4em;vertical-align:-.08em}
         """;
 
@@ -84,7 +84,7 @@ internal static class AccuracyPage
 
         if (!variant.Tensors.IsEmpty)
         {
-            page.Append(Invariant($"<p class=\"soft\">{Count(variant.Tensors.Length, "quantized tensor")}, the worst first.</p>\n"));
+            page.Append(Invariant($"<p class=\"soft\">{Count(variant.Tensors.Length, "quantized tensor")}, the worst first. What is cut off counts as noise, also where it should be cut off.</p>\n"));
             page.Append("<p class=\"key\"><span><i style=\"background:var(--bar)\"></i>values, counted on a logarithmic scale</span><span><i style=\"background:var(--cut)\"></i>values cut off</span><span><i style=\"background:var(--band);outline:1px dashed var(--end)\"></i>range of the integers</span></p>\n");
         }
 
@@ -113,7 +113,7 @@ internal static class AccuracyPage
             Pair("levels used", Invariant($"{t.LevelsUsed} of 256"));
         }
 
-        page.Append("</dl>\n").Append(t.Histogram is { Total: > 0 } ? HistogramSvg.Of(t, id) + "\n" : "").Append("</article>\n");
+        page.Append("</dl>\n").Append(t.Histogram is { Total: > 0 } ? HistogramSvg.Of(t, id) + "\n" : "").Append(ChannelSvg.Of(t, id + "c")).Append("</article>\n");
 
         void Pair(string term, string value) => page.Append(Invariant($"<div><dt>{term}</dt><dd>{Text(value)}</dd></div>"));
     }

@@ -90,6 +90,7 @@ public sealed class AccuracyReport
         QaicOptions reference = VariantOptions.Reference(variants[0].Options);
         VariantRun exact = bench.Run(reference, null, null, data.HeldOut, cancellationToken);
         var inputs = new Lazy<IReadOnlyList<InputColumns>>(() => InputColumns.Of(bench.Rows(data.Calibration, reference)));
+        var nodes = new Lazy<IReadOnlyList<ModelNode>>(() => bench.Nodes(reference));
         var weights = new Lazy<IReadOnlyList<ModelWeight>>(() => bench.Weights(reference));
         var profiles = new Dictionary<string, QuantizationProfile>();
         var results = ImmutableArray.CreateBuilder<VariantAccuracy>();
@@ -124,7 +125,7 @@ public sealed class AccuracyReport
                 Precision = record,
                 Accuracy = accuracy,
                 Tensors = [.. tensors.Select(t => t.Accuracy)],
-                Findings = Diagnosis.Of(accuracy, record, tensors, tensors.Count == 0 ? [] : inputs.Value, bench.Nodes),
+                Findings = tensors.Count == 0 ? Diagnosis.Of(accuracy, record, [], [], []) : Diagnosis.Of(accuracy, record, tensors, inputs.Value, nodes.Value),
                 QpcBytes = run.QpcBytes,
             });
         }

@@ -80,10 +80,15 @@ internal static class AccuracyText
                 TextTable.Shorten(t.Name, 34), t.Channels > 1 ? $"{t.Kind}/{t.Channels}" : t.Kind, Diagnosis.Number(t.Minimum), Diagnosis.Number(t.Maximum),
                 Diagnosis.Number(t.RangeMinimum), Diagnosis.Number(t.RangeMaximum), Diagnosis.Number(t.LargestScale),
                 Decibels(t.SqnrDb) + (t.Channels == 1 && t.WorstChannelSqnrDb < t.SqnrDb - 1 ? $" ({Decibels(t.WorstChannelSqnrDb)})" : ""),
-                t.ClippedFraction == 0 ? "0" : Invariant($"{100 * t.ClippedFraction:0.###}"), Invariant($"{t.LevelsUsed}"));
+                t.ClippedFraction == 0 ? "0" : Invariant($"{100 * t.ClippedFraction:0.###}"), t.Kind == "bias" ? "" : Invariant($"{t.LevelsUsed}"));
         }
 
         table.AppendTo(text);
+        if (variant.Tensors.Take(tensors).Any(t => t.ClippedFraction > 0))
+        {
+            text.Append("  (what is clipped counts as noise, also where it should be clipped)\n");
+        }
+
         if (variant.Tensors.Take(tensors).Any(t => t.Channels == 1 && t.WorstChannelSqnrDb < t.SqnrDb - 1))
         {
             text.Append("  (in brackets: the worst channel)\n");

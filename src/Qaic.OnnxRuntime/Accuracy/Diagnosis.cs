@@ -11,7 +11,7 @@ internal static class Diagnosis
     private const double PointsWorthMentioning = 0.5;
 
     // 16 steps to each side are five bits of the eight.
-    private const double FewSteps = 16;
+    internal const double FewSteps = 16;
 
     // A column that moves by fewer steps than these has lost six of its eight bits.
     private const double FewColumnSteps = 4;
@@ -19,7 +19,6 @@ internal static class Diagnosis
     private const double FewBulkLevels = 64;
     private const double LopsidedShare = 0.65;
     private const double MuchClipping = 0.01;
-    private const float LargestHalf = 65504;
 
     /// <summary>The findings, the gravest first.</summary>
     public static ImmutableArray<AccuracyFinding> Of(
@@ -30,30 +29,20 @@ internal static class Diagnosis
         IReadOnlyList<ModelNode> nodes)
     {
         var activations = tensors.Where(t => t.Accuracy.Kind == "activation").Select(t => t.Accuracy).ToList();
+        List<AccuracyFinding> outliers = [.. Outliers(activations, record)];
+
+        // Far values hide everything else about a tensor; once they are cured the rest is seen.
+        HashSet<string> hidden = [.. outliers.SelectMany(o => o.Tensors)];
+        var others = activations.Where(t => !hidden.Contains(t.Name)).ToList();
         List<AccuracyFinding> causes =
         [
-            .. UnevenColumns(inputs, activations, nodes),
+            .. outliers,
+            .. UnevenColumns(inputs, others, nodes),
             .. UnevenChannels([.. tensors.Where(t => t.Weight is not null && t.Accuracy.Channels == 1)]),
-            .. Outliers(activations, record),
-            .. Clipping(activations, record),
-            .. Lopsided(activations),
+            .. Clipping(others, record),
+            .. Lopsided(others),
         ];
         return [.. Lost(accuracy, record, causes), .. causes];
-    }
-
-    /// <summary>Findings of values that FP16 cannot say: of tensors that were profiled, those of FP16 nodes.</summary>
-    public static IEnumerable<AccuracyFinding> Overflow(PrecisionRecord record, IEnumerable<(string Tensor, float Minimum, float Maximum)> seen)
-    {
-        var nodes = record.Fp16Nodes.ToHashSet(StringComparer.Ordinal);
-        var beyond = seen.Where(t => nodes.Contains(t.Tensor) && Math.Max(-t.Minimum, t.Maximum) > LargestHalf).OrderByDescending(t => Math.Max(-t.Minimum, t.Maximum)).ToList();
-        if (beyond.Count > 0)
-        {
-            yield return new AccuracyFinding(
-                FindingKind.HalfOverflow,
-                [.. beyond.Select(t => t.Tensor)],
-                Invariant($"'{beyond[0].Tensor}' runs in FP16 and reaches {Number(Math.Max(-beyond[0].Minimum, beyond[0].Maximum))}; the largest FP16 number is 65504."),
-                "Keep it in FP32 (FP32NodeInstanceNames in node_precision_info_file).");
-        }
     }
 
     private static IEnumerable<AccuracyFinding> Lost(ModelAccuracy accuracy, PrecisionRecord record, List<AccuracyFinding> causes)
@@ -90,7 +79,7 @@ internal static class Diagnosis
         {
             (TensorAccuracy worst, WeightStudy study, int starved) = group.First();
             double smallest = study.Largest.Where(m => m > 0).Min(), largest = study.Largest.Max();
-            string others = group.Count() > 1 ? $" So it is, less, with {group.Count() - 1} more." : "";
+            string others = More(group.Count() - 1, " {0} more weight is like it, less so.", " {0} more weights are like it, less so.");
             yield return new AccuracyFinding(
                 FindingKind.UnevenChannels,
                 [.. group.Select(w => w.Accuracy.Name)],
@@ -144,7 +133,7 @@ internal static class Diagnosis
         }
 
         (TensorAccuracy worst, double bulkLow, double bulkHigh, double used, double excess) = found[0];
-        string others = found.Count > 1 ? $" So it is, less, with {found.Count - 1} more." : "";
+        string others = More(found.Count - 1, " {0} more tensor is like it, less so.", " {0} more tensors are like it, less so.");
         bool isPercentile = record.Calibration == "Percentile";
         yield return new AccuracyFinding(
             FindingKind.Outliers,
@@ -165,7 +154,7 @@ internal static class Diagnosis
             yield return new AccuracyFinding(
                 FindingKind.Clipping,
                 [.. clipped.Select(t => t.Name)],
-                Invariant($"{100 * worst.ClippedFraction:0.0} % of the values of '{worst.Name}' lie outside of {Number(worst.RangeMinimum)} to {Number(worst.RangeMaximum)} and become its ends{(clipped.Count > 1 ? $"; {clipped.Count - 1} more tensors lose over 1 %" : "")}."),
+                Invariant($"{100 * worst.ClippedFraction:0.0} % of the values of '{worst.Name}' lie outside of {Number(worst.RangeMinimum)} to {Number(worst.RangeMaximum)} and become its ends{More(clipped.Count - 1, "; {0} more tensor loses over 1 %", "; {0} more tensors lose over 1 %")}."),
                 record.Calibration == "Percentile" ? "Raise the percentile (percentile_calibration_value), or calibrate with None." : "Calibrate with None, or with Percentile at 99.99 (quantization_calibration).");
         }
     }
@@ -180,10 +169,12 @@ internal static class Diagnosis
             yield return new AccuracyFinding(
                 FindingKind.LopsidedRange,
                 [.. lopsided.Select(t => t.Name)],
-                Invariant($"'{worst.Name}' lies between {Number(worst.Minimum)} and {Number(worst.Maximum)}, but its range is symmetric: it uses {worst.LevelsUsed} of 256 numbers{(lopsided.Count > 1 ? $"; {lopsided.Count - 1} more tensors are like it" : "")}."),
+                Invariant($"'{worst.Name}' lies between {Number(worst.Minimum)} and {Number(worst.Maximum)}, but its range is symmetric: it uses {worst.LevelsUsed} of 256 numbers{More(lopsided.Count - 1, "; {0} more tensor is like it", "; {0} more tensors are like it")}."),
                 "Let the range follow the values: QuantizationSchemaActivations asymmetric (quantization_schema_activations).");
         }
     }
+
+    private static string More(int count, string one, string several) => count == 0 ? "" : (count == 1 ? one : several).Replace("{0}", Invariant($"{count}"), StringComparison.Ordinal);
 
     internal static string Number(double value) => value == 0 ? "0" : Math.Abs(value) is >= 1e5 or < 1e-3 ? Invariant($"{value:0.##E+0}") : Invariant($"{value:G4}");
 

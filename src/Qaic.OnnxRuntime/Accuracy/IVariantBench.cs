@@ -7,7 +7,8 @@ namespace Qaic.OnnxRuntime.Accuracy;
 /// <param name="Name">Its first output, by which a node precision file knows it.</param>
 /// <param name="OpType">Its operator.</param>
 /// <param name="Inputs">Tensors that it reads.</param>
-internal sealed record ModelNode(string Name, string OpType, IReadOnlyList<string> Inputs);
+/// <param name="Group">Nodes of one group are one to a compiler, as Conv, BatchNormalization and Relu are: the name of what comes out of it.</param>
+internal sealed record ModelNode(string Name, string OpType, IReadOnlyList<string> Inputs, string Group);
 
 /// <summary>A constant that a network multiplies with, as it is before it is quantized.</summary>
 /// <param name="Name">Its name in the model.</param>
@@ -30,7 +31,8 @@ internal interface IVariantBench
     string ModelName { get; }
 
     /// <summary>The nodes of the model, in its order.</summary>
-    IReadOnlyList<ModelNode> Nodes { get; }
+    /// <param name="options">Shapes of the model.</param>
+    IReadOnlyList<ModelNode> Nodes(QaicOptions options);
 
     /// <summary>The float constants with two dimensions or more.</summary>
     /// <param name="options">Shapes of the model.</param>

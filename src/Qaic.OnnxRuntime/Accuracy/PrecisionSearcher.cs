@@ -53,12 +53,16 @@ internal sealed class PrecisionSearcher(
         HashSet<string> quantized = [.. record?.QuantizedNodes ?? []];
         HashSet<string> tensors = [.. (record?.Tensors ?? []).Where(t => t.Kind == "activation").Select(t => t.Name)];
         HashSet<string> decided = [.. _given.Fp16Nodes, .. _given.Fp32Nodes];
-        List<ModelNode> nodes = [.. bench.Nodes.Where(n => n.Name.Length > 0 && !s_movers.Contains(n.OpType) && !decided.Contains(n.Name)
-            && (quantized.Contains(n.Name) || n.Inputs.Any(tensors.Contains)))];
-        HashSet<string> known = [.. bench.Nodes.Select(n => n.Name)];
+        IReadOnlyList<ModelNode> all = bench.Nodes(options);
+        HashSet<string> decidedGroups = [.. all.Where(n => decided.Contains(n.Name)).Select(n => n.Group)];
+
+        // One node stands for its group.
+        List<ModelNode> nodes = [.. all.Where(n => n.Name.Length > 0 && !s_movers.Contains(n.OpType) && !decidedGroups.Contains(n.Group)
+            && (quantized.Contains(n.Name) || n.Inputs.Any(tensors.Contains))).DistinctBy(n => n.Group)];
+        HashSet<string> known = [.. all.Select(n => n.Name)];
 
         // What the compiler made of several nodes may go by a name of its own.
-        nodes.AddRange(quantized.Where(q => !known.Contains(q) && !decided.Contains(q)).Order(StringComparer.Ordinal).Select(q => new ModelNode(q, "", [])));
+        nodes.AddRange(quantized.Where(q => !known.Contains(q) && !decided.Contains(q)).Order(StringComparer.Ordinal).Select(q => new ModelNode(q, "", [], q)));
         return nodes;
     }
 

@@ -28,14 +28,31 @@ internal sealed class SimulatedBench : IVariantBench
     {
         ArgumentException.ThrowIfNullOrEmpty(modelPath);
         (_modelPath, _loggers) = (modelPath, loggers ?? NullLoggerFactory.Instance);
-        var model = OnnxModel.Load(modelPath);
-        using ExternalData files = model.ExternalData;
-        Nodes = [.. model.Graph.Node.Where(n => n.Output.Count > 0).Select(n => new ModelNode(n.Output.FirstOrDefault(o => o.Length > 0) ?? "", n.OpType, [.. n.Input]))];
+        _ = OnnxModel.Load(modelPath);
     }
 
     public string ModelName => Path.GetFileName(_modelPath);
 
-    public IReadOnlyList<ModelNode> Nodes { get; }
+    public IReadOnlyList<ModelNode> Nodes(QaicOptions options)
+    {
+        var model = OnnxModel.Load(_modelPath);
+        using ExternalData files = model.ExternalData;
+        ModelNode[] nodes = [.. model.Graph.Node.Where(n => n.Output.Count > 0).Select(n => new ModelNode(n.Output.FirstOrDefault(o => o.Length > 0) ?? "", n.OpType, [.. n.Input], ""))];
+        ShapeBinding.Fix(model, options);
+        var graph = FloatGraph.Prepare(model);
+        return [.. nodes.Select(n => n with { Group = GroupOf(n.Name) })];
+
+        // What took a node's place may belong to what comes after it.
+        string GroupOf(string tensor)
+        {
+            for (int steps = 0; steps < nodes.Length && (graph.StandsFor.TryGetValue(tensor, out string? next) || graph.Fused.TryGetValue(tensor, out next)) && next != tensor; steps++)
+            {
+                tensor = next;
+            }
+
+            return tensor;
+        }
+    }
 
     public IReadOnlyList<ModelWeight> Weights(QaicOptions options)
     {

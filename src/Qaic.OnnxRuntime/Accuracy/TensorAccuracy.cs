@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Accuracy;
@@ -46,8 +47,11 @@ public sealed record TensorAccuracy
     /// <summary>Share of the values outside of the range: 0 to 1. They become its ends.</summary>
     public required double ClippedFraction { get; init; }
 
-    /// <summary>How many of the 256 integers lie between the smallest and the largest value; with several channels, in the widest.</summary>
+    /// <summary>How many of the 256 integers lie between the smallest and the largest value; with several channels, in the widest. 0 for a bias, which has 32 bits.</summary>
     public required int LevelsUsed { get; init; }
+
+    /// <summary>Of a weight, the largest magnitude of each output channel; empty if values are not known.</summary>
+    public ImmutableArray<float> ChannelMaxima { get; init; } = [];
 
     /// <summary>The values: a profile's histogram, or that of a weight; null if they are not known.</summary>
     public TensorStatistics? Histogram { get; init; }

@@ -83,7 +83,8 @@ internal static class TensorStudy
             SqnrDb = sqnr,
             WorstChannelSqnrDb = worst,
             ClippedFraction = clipped,
-            LevelsUsed = (int)Math.Min(256, Math.Round(levels) + 1),
+            LevelsUsed = isBias ? 0 : (int)Math.Min(256, Math.Round(levels) + 1),
+            ChannelMaxima = study is null ? [] : [.. study.Largest.Select(m => (float)m)],
             Histogram = histogram,
         }, study);
     }

@@ -55,6 +55,18 @@ public sealed class DiagnosisTests
     }
 
     [TestMethod]
+    public void Far_values_hide_what_else_could_be_said_of_their_tensor()
+    {
+        double[] counts = new double[512];
+        (counts[0], counts[1], counts[511]) = (90_000, 10_000, 2);
+        List<(TensorAccuracy, WeightStudy?)> image = Activation("image", -2, 600, 600f / 127, 0, counts);
+        InputColumns[] columns = [new("image", [-2, -2, -2], [600, 2.5f, 2.5f])];
+        Assert.IsNotNull(Find(FindingKind.Outliers, image, columns));
+        Assert.IsNull(Find(FindingKind.UnevenColumns, image, columns), "two channels are normal, the third has the far values");
+        Assert.IsNull(Find(FindingKind.LopsidedRange, image, columns));
+    }
+
+    [TestMethod]
     public void Values_that_fill_their_range_are_no_outliers() =>
         Assert.IsNull(Find(FindingKind.Outliers, Activation("relu", 0, 6, 6f / 255, -128, [.. Enumerable.Repeat(100.0, 512)])));
 
@@ -62,7 +74,7 @@ public sealed class DiagnosisTests
     public void Raw_columns_get_the_advice_to_keep_their_reader_in_FP16()
     {
         var input = new InputColumns("features", [0, 0, 5, 0], [4000, 0.1f, 5, 0.02f]);
-        ModelNode[] nodes = [new("centred", "Sub", ["features", "mean"]), new("y", "Gemm", ["centred", "w"])];
+        ModelNode[] nodes = [new("centred", "Sub", ["features", "mean"], "centred"), new("y", "Gemm", ["centred", "w"], "y")];
         AccuracyFinding finding = Find(FindingKind.UnevenColumns, Activation("features", 0, 4000, 4000f / 255, -128, [1, 1]), [input], nodes)!;
         StringAssert.Contains(finding.Text, "span 0.02 to 4000");
         StringAssert.Contains(finding.Text, "2 of 4 move by fewer than 4 steps, 2 by less than one");

@@ -67,8 +67,17 @@ public sealed class PrecisionSearchTests
     [TestMethod]
     public void A_node_that_only_reads_a_quantized_input_is_a_candidate_and_one_that_moves_data_is_none()
     {
-        ScriptedBench bench = Network([("a", 20)], more: [new("sub", "Sub", ["features"]), new("flat", "Reshape", ["features"]), new("far", "Mul", ["other"])]);
+        ScriptedBench bench = Network([("a", 20)], more: [new("sub", "Sub", ["features"], "sub"), new("flat", "Reshape", ["features"], "flat"), new("far", "Mul", ["other"], "far")]);
         CollectionAssert.AreEquivalent(new[] { "a", "sub" }, Search(bench).Sensitivities.Select(s => s.Node).ToList());
+    }
+
+    [TestMethod]
+    public void Of_nodes_that_are_one_to_the_compiler_the_first_is_tried()
+    {
+        ScriptedBench bench = Network([("conv", 20), ("other", 0)], more: [new("relu", "Relu", ["features"], "conv")]);
+        PrecisionSearch search = Search(bench);
+        CollectionAssert.AreEquivalent(new[] { "conv", "other" }, search.Sensitivities.Select(s => s.Node).ToList());
+        CollectionAssert.AreEqual(new[] { "conv" }, search.Nodes);
     }
 
     [TestMethod]
@@ -169,7 +178,7 @@ public sealed class PrecisionSearchTests
     {
         return new ScriptedBench
         {
-            Nodes = [.. nodes.Select(n => new ModelNode(n.Node, "Gemm", ["hidden"])), .. more ?? []],
+            ModelNodes = [.. nodes.Select(n => new ModelNode(n.Node, "Gemm", ["hidden"], n.Node)), .. more ?? []],
             Record = new PrecisionRecord
             {
                 Precision = "INT8",

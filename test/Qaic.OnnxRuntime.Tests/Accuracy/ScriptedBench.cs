@@ -9,7 +9,7 @@ internal sealed class ScriptedBench : IVariantBench
 {
     public string ModelName => "scripted.onnx";
 
-    public IReadOnlyList<ModelNode> Nodes { get; init; } = [];
+    public IReadOnlyList<ModelNode> ModelNodes { get; init; } = [];
 
     public IReadOnlyList<ModelWeight> ModelWeights { get; init; } = [];
 
@@ -23,6 +23,8 @@ internal sealed class ScriptedBench : IVariantBench
 
     /// <summary>Everything that was compiled, in order.</summary>
     public List<(QaicOptions Options, QuantizationProfile? Profile, NodePrecision? Precision, int Rows)> Runs { get; } = [];
+
+    public IReadOnlyList<ModelNode> Nodes(QaicOptions options) => ModelNodes;
 
     public IReadOnlyList<ModelWeight> Weights(QaicOptions options) => ModelWeights;
 
