@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Qaic.Compilation;
+using Qaic.OnnxRuntime.Accuracy;
 using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 using Qaic.OnnxRuntime.Quantization;
@@ -147,6 +148,34 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         return options with { BatchSize = 1 };
     }
 
+    // With "auto": the calibration that loses least on rows that are held out, and why it is the one.
+    private static (QaicOptions Options, string? Reason) ChooseCalibration(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
+        if (options.QuantizationCalibration != QuantizationCalibration.Auto || !NetworkPrecision.Quantizes(options))
+        {
+            return (options, null);
+        }
+
+        if (options.ExternalQuantizationFile is not null)
+        {
+            throw new CompilationException(
+                "QuantizationCalibration (quantization_calibration) is auto, but ExternalQuantizationFile (external_quantization_file) has the ranges already, so there is nothing to choose. Leave one of them out.");
+        }
+
+        if (options.LoadProfile is not null && options.InputListFile is null)
+        {
+            throw new CompilationException(
+                "QuantizationCalibration (quantization_calibration) auto compares calibrations on data, and a profile (LoadProfile, load_profile) has none. "
+                + "Give data with InputListFile (input_list_file), or choose a calibration.");
+        }
+
+        OnnxModel bound = Bind(modelPath, options);
+        using ExternalData files = bound.ExternalData;
+        CalibrationSweep sweep = CalibrationSweep.Choose(modelPath, NetworkPrecision.Samples(bound, options, logger), options, cancellationToken: cancellationToken);
+        CalibrationChosen(logger, modelPath, sweep.Reason);
+        return (sweep.Best.ApplyTo(options), sweep.Reason);
+    }
+
     private string Make(string modelPath, string outputDirectory, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
@@ -154,6 +183,8 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         {
             options = SettleBatch(modelPath, options, logger, cancellationToken);
         }
+
+        (options, string? reason) = ChooseCalibration(modelPath, options, logger, cancellationToken);
 
         CustomIoFile? customIo = CustomIoOptions.Load(options, logger);
         OnnxModel model = OnnxModel.Load(modelPath);
@@ -164,6 +195,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         DropOverridableInputs(model);
         var precision = new NetworkPrecision(options, () => Bind(modelPath, options), logger, cancellationToken);
         PrecisionRecord made = precision.Apply(model, isProfileShape: specializations is null);
+        new NetworkSettings(options.SimulateFakeQuantization).WriteTo(model);
         if (options.DumpQuantizedModel is { } target)
         {
             QuantizedModelFile.Save(model, target);
@@ -210,7 +242,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
             Compiler = Name,
             CompilerVersion = Version,
             Options = InForce(options, specializations),
-            Precision = made,
+            Precision = made with { CalibrationReason = reason },
             BooleanTensors = [.. inputs.Concat(outputs).Where(t => t.DataType == (int)TensorElementType.Bool).Select(t => t.Name).Distinct()],
         };
 
@@ -305,7 +337,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
     {
         try
         {
-            using var session = new OrtSession(model.ToBytes(), weights.InMemory(), 0, logger, cancellationToken);
+            using var session = new OrtSession(model.ToBytes(), weights.InMemory(), 0, logger, cancellationToken, NetworkSettings.Of(model));
             foreach ((OrtTensor tensor, string what) in session.Inputs.Select(t => (t, "Input")).Concat(session.Outputs.Select(t => (t, "Output"))))
             {
                 if (tensor.Kind != OnnxValueType.ONNX_TYPE_TENSOR)
@@ -398,10 +430,15 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
     private static int BatchSize(ImmutableArray<OrtTensor> tensors) =>
         tensors.All(t => t.Shape.Length > 0 && t.Shape[0] > 0 && t.Shape[0] == tensors[0].Shape[0]) ? tensors[0].Shape[0] : 1;
 
-    // The shapes by their content, not by the file that they came from.
+    // The shapes by their content, not by the file that they came from. Other files by their names: where they lay when the network was compiled tells nobody anything.
     private static ImmutableSortedDictionary<string, string> InForce(QaicOptions options, SpecializationConfig? specializations)
     {
         ImmutableSortedDictionary<string, string> values = OptionTable.CompileValues(options);
+        foreach (OptionInfo option in OptionTable.All.Where(o => o.File != OptionFile.None && values.ContainsKey(o.Keyword) && o.TypeName == "str"))
+        {
+            values = values.SetItem(option.Keyword, Path.GetFileName(values[option.Keyword]));
+        }
+
         return specializations is null ? values : values.Remove("network_specialization_config").SetItem("specializations", specializations.ToString());
     }
 
@@ -410,6 +447,9 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
 
     [LoggerMessage(EventId = 4004, Level = LogLevel.Information, Message = "The embedded compiler has no use for some options of {Model}; they are recorded in the QPC only: {Options}")]
     private static partial void OnlyRecorded(ILogger logger, string model, string options);
+
+    [LoggerMessage(EventId = 4007, Level = LogLevel.Information, Message = "Calibration of {Model}: {Reason}")]
+    private static partial void CalibrationChosen(ILogger logger, string model, string reason);
 
     [LoggerMessage(EventId = 4002, Level = LogLevel.Debug, Message = "Compiled network {Network}: {Rows} rows per inference, {Count} weights of {Bytes} bytes")]
     private static partial void Written(ILogger logger, string network, int rows, int count, long bytes);

@@ -20,6 +20,22 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
     public static bool Quantizes(QaicOptions options) =>
         options.ConvertToQuantize || options.DumpProfile is not null || options.LoadProfile is not null || options.ExternalQuantizationFile is not null;
 
+    /// <summary>The data to profile with: that of <see cref="QaicOptions.InputListFile"/>, or random data.</summary>
+    /// <param name="bound">The model, its inputs fixed in the shapes that profiles are made with.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="logger">Is warned of random data.</param>
+    public static IEnumerable<IReadOnlyDictionary<string, Tensor>> Samples(OnnxModel bound, QaicOptions options, ILogger logger)
+    {
+        TensorSpec[] inputs = [.. bound.Inputs.Select(Spec)];
+        if (options.InputListFile is { } list)
+        {
+            return InputListFile.Load(list).Read(inputs);
+        }
+
+        RandomData(logger, bound.Source);
+        return RandomSamples.Create(inputs, RandomBatches, RandomSeed);
+    }
+
     /// <summary>Changes the model in place.</summary>
     /// <param name="model">The model, its inputs fixed or, with several sets of shapes, partly open.</param>
     /// <param name="isProfileShape">Whether the model's inputs are fixed in the shapes that profiles are made with.</param>
@@ -64,22 +80,8 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         return profile;
     }
 
-    private QuantizationProfile Observe(FloatGraph profiled)
-    {
-        TensorSpec[] inputs = [.. profiled.Model.Inputs.Select(Spec)];
-        IEnumerable<IReadOnlyDictionary<string, Tensor>> samples;
-        if (options.InputListFile is { } list)
-        {
-            samples = InputListFile.Load(list).Read(inputs);
-        }
-        else
-        {
-            RandomData(logger, profiled.Model.Source);
-            samples = RandomSamples.Create(inputs, RandomBatches, RandomSeed);
-        }
-
-        return ActivationObserver.Observe(profiled, samples, options, logger, null, cancellationToken);
-    }
+    private QuantizationProfile Observe(FloatGraph profiled) =>
+        ActivationObserver.Observe(profiled, Samples(profiled.Model, options, logger), options, logger, null, cancellationToken);
 
     private static TensorSpec Spec(OnnxTensor input) => new(input.Name, OnnxTypes.BufferType(input.DataType)!.Value, [.. input.Shape!.Select(d => (int)d.Value!.Value)]);
 

@@ -19,7 +19,8 @@ public sealed record CalibrationMethod(QuantizationSchema Schema, QuantizationCa
 /// </para>
 /// <para>
 /// Two of the originals cut off much of a tensor whose values all lie far from 0, and so do these: KLMinimization may move its window away from 0,
-/// and MSE counts bins from 0 on. <see cref="QuantizationNoise.ClippedFraction"/> shows it.
+/// and MSE counts bins from 0 on. Glow also takes ends whose sum is below 1.2e-7 for symmetric, which cuts off part of a tensor that small.
+/// <see cref="QuantizationNoise.ClippedFraction"/> shows either.
 /// </para>
 /// </remarks>
 public static class Calibrator

@@ -306,8 +306,20 @@ internal sealed class ProfileScanner(TextReader reader, string source)
         {
             return c switch
             {
-                '0' => '\0', 'a' => '\a', 'b' => '\b', 't' or '\t' => '\t', 'n' => '\n', 'v' => '\v', 'f' => '\f', 'r' => '\r', 'e' => '\u001b',
-                ' ' or '"' or '/' or '\\' => c, 'N' => '\u0085', '_' => '\u00a0', 'L' => '\u2028', 'P' => '\u2029',
+                '0' => '\0',
+                'a' => '\a',
+                'b' => '\b',
+                't' or '\t' => '\t',
+                'n' => '\n',
+                'v' => '\v',
+                'f' => '\f',
+                'r' => '\r',
+                'e' => '\u001b',
+                ' ' or '"' or '/' or '\\' => c,
+                'N' => '\u0085',
+                '_' => '\u00a0',
+                'L' => '\u2028',
+                'P' => '\u2029',
                 _ => throw Error($"'\\{(char)c}' in {what} is no escape of YAML. Write '\\\\' for a backslash."),
             };
         }

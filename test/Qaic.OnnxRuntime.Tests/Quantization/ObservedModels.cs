@@ -5,8 +5,8 @@ using Qaic.Compilation;
 using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 using Qaic.OnnxRuntime.Quantization;
-using Qaic.Quantization;
 using Qaic.OnnxRuntime.Tests.Onnx;
+using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Tests.Quantization;
 

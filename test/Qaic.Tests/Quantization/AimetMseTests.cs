@@ -1,4 +1,5 @@
 using Qaic.Quantization;
+using Qaic.TestSupport;
 using Qaic.Tests.Support;
 
 namespace Qaic.Tests.Quantization;

@@ -1,5 +1,6 @@
 using System.Text;
 using Qaic.Quantization;
+using Qaic.TestSupport;
 using Qaic.Tests.Support;
 
 namespace Qaic.Tests.Quantization;
@@ -211,7 +212,7 @@ public sealed class EncodingsTests
     {
         var random = new Random(11);
         byte[] good = Encoding.UTF8.GetBytes(text);
-        int rounds = Campaign.Size(400, 100_000);
+        int rounds = Campaign.Size(200, 100_000);
         int refused = 0;
         string path = Path.Combine(_directory.FullName, name);
         for (int round = 0; round < rounds; round++)

@@ -1,6 +1,7 @@
 using System.Text;
 using Qaic.Compilation;
 using Qaic.Quantization;
+using Qaic.TestSupport;
 using Qaic.Tests.Support;
 
 namespace Qaic.Tests.Quantization;

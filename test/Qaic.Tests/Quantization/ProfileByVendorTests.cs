@@ -31,7 +31,12 @@ public sealed class ProfileByVendorTests
         List<ProfilingProgress> told = [];
         QaicOptions options = new()
         {
-            BatchSize = 2, NumHistogramBins = 256, NumCores = 4, ConvertToQuantize = true, QuantizationCalibration = QuantizationCalibration.Auto, CompilerArguments = ["-x"],
+            BatchSize = 2,
+            NumHistogramBins = 256,
+            NumCores = 4,
+            ConvertToQuantize = true,
+            QuantizationCalibration = QuantizationCalibration.Auto,
+            CompilerArguments = ["-x"],
         };
         QuantizationProfile profile = new QaicExecCompiler(fake.Path).Profile(Model("n,2"), Samples(3), options, NullLogger.Instance, new Told(told), default);
         Assert.AreEqual(ProfileText.Good, ProfileText.Write(profile));

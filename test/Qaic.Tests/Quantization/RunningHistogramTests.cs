@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Qaic.Quantization;
+using Qaic.TestSupport;
 using Qaic.Tests.Support;
 
 namespace Qaic.Tests.Quantization;
