@@ -115,6 +115,15 @@ internal static class HistogramSvg
     private static void AppendEnds(StringBuilder svg, TensorAccuracy tensor, double low, double high, Func<double, double> x)
     {
         double left = x(tensor.RangeMinimum), right = x(tensor.RangeMaximum);
+
+        // Two labels at a narrow range beside an edge would lie on each other.
+        bool isOne = right - left < 2 * LabelWidth && (left - Left < LabelWidth || Width - Right - right < LabelWidth);
+        if (isOne)
+        {
+            bool isAtLeft = left - Left < LabelWidth;
+            svg.Append(Invariant($"<text class=\"end-label\" x=\"{(isAtLeft ? right + 5 : left - 5):0.#}\" y=\"{Top - 8:0}\" text-anchor=\"{(isAtLeft ? "start" : "end")}\">{Diagnosis.Number(tensor.RangeMinimum)} to {Diagnosis.Number(tensor.RangeMaximum)}</text>"));
+        }
+
         foreach ((double at, float value, bool isLeft) in new[] { (left, tensor.RangeMinimum, true), (right, tensor.RangeMaximum, false) })
         {
             // An end beyond the picture is told by an arrow.
@@ -124,8 +133,13 @@ internal static class HistogramSvg
                 svg.Append(Invariant($"<line class=\"end\" x1=\"{at:0.#}\" x2=\"{at:0.#}\" y1=\"{Top - 6:0}\" y2=\"{Height - Bottom:0}\"/>"));
             }
 
+            if (isOne)
+            {
+                continue;
+            }
+
             // Inside the band if there is room, else outside.
-            bool isInside = right - left > 2 * LabelWidth || (isLeft ? at - Left < LabelWidth : Width - Right - at < LabelWidth);
+            bool isInside = right - left >= 2 * LabelWidth;
             bool startsHere = isLeft == isInside;
             string label = isBeyond ? (isLeft ? $"← {Diagnosis.Number(value)}" : $"{Diagnosis.Number(value)} →") : Diagnosis.Number(value);
             svg.Append(Invariant($"<text class=\"end-label\" x=\"{at + (startsHere ? 5 : -5):0.#}\" y=\"{Top - 8:0}\" text-anchor=\"{(startsHere ? "start" : "end")}\">{label}</text>"));

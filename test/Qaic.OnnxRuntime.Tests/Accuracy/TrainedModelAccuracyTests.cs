@@ -16,8 +16,8 @@ public sealed class TrainedModelAccuracyTests
         AccuracyReport report = AccuracyReport.Evaluate(Repository.Model("dwsep"), ModelRows.Of("dwsep"), [new("per tensor", s_int8), new("as advised", s_int8 with { EnableChannelwise = true })]);
         (VariantAccuracy collapsed, VariantAccuracy cured) = (report.Variants[0], report.Variants[1]);
 
-        // Other implementations have 72 to 78 % with these models, by where and how they round.
-        Assert.IsInRange(65, 85, 100 * collapsed.Accuracy.Top1!.Value);
+        // Two other implementations have 72 to 78 %, by where and how they round.
+        Assert.IsInRange(70, 80, 100 * collapsed.Accuracy.Top1!.Value);
         AccuracyFinding cause = collapsed.Findings.First(f => f.Kind == FindingKind.UnevenChannels);
         StringAssert.Contains(cause.Advice, "enable_channelwise");
         StringAssert.Contains(collapsed.Findings[0].Advice, "enable_channelwise");
