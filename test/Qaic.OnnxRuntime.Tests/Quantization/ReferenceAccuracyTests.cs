@@ -58,7 +58,7 @@ public sealed class ReferenceAccuracyTests
     private static string Profile(TestModel model, bool isGlitched)
     {
         string path = Path.Combine(s_directory.FullName, $"{model.Name}{(isGlitched ? "-glitched" : "")}.yaml");
-        s_platform.Profile(model.Path, model.CalibrationSamples(isGlitched), new() { NumHistogramBins = ReferenceFigures.Bins }).Save(path);
+        s_platform.Profile(model.Path, model.CalibrationSamples(isGlitched)).Save(path);
         return path;
     }
 

@@ -21,9 +21,6 @@ internal sealed record ReferenceFigures(string Case, string Activations, string 
            select new ReferenceFigures(cells[0], cells[2], cells[3], cells[4], Number(cells[5]), Number(cells[6]), Number(cells[8])),
     ]);
 
-    /// <summary>Bins of the histograms that the reference searched.</summary>
-    public const int Bins = 2048;
-
     public static IReadOnlyList<ReferenceFigures> All => s_all.Value;
 
     public static IReadOnlyList<string> Cases { get; } = [.. All.Select(f => f.Case).Distinct()];
