@@ -52,6 +52,22 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
             return new PrecisionRecord();
         }
 
+        try
+        {
+            return Quantize(model, isProfileShape);
+        }
+        catch (ProfileMismatchException e)
+        {
+            throw new CompilationException(e.Message, e) { Error = CompilationError.ProfileMismatch };
+        }
+        catch (QuantizationFormatException e)
+        {
+            throw new CompilationException(e.Message, e);
+        }
+    }
+
+    private PrecisionRecord Quantize(OnnxModel model, bool isProfileShape)
+    {
         NodePrecision nodes = options.NodePrecisionInfoFile is { } file ? NodePrecision.Load(file) : NodePrecision.None;
         var graph = FloatGraph.Prepare(model);
         if (options.ExternalQuantizationFile is { } encodings)
@@ -60,6 +76,7 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         }
 
         FloatGraph profiled = isProfileShape ? graph : FloatGraph.Prepare(bind());
+        using ExternalData? files = isProfileShape ? null : profiled.Model.ExternalData;
         QuantizationProfile profile = options.LoadProfile is { } known ? Load(known, profiled) : Observe(profiled);
         if (options.DumpProfile is { } target)
         {
@@ -80,14 +97,23 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         return profile;
     }
 
-    private QuantizationProfile Observe(FloatGraph profiled) =>
-        ActivationObserver.Observe(profiled, Samples(profiled.Model, options, logger), options, logger, null, cancellationToken);
+    private QuantizationProfile Observe(FloatGraph profiled)
+    {
+        try
+        {
+            return ActivationObserver.Observe(profiled, Samples(profiled.Model, options, logger), options, logger, null, cancellationToken);
+        }
+        catch (ArgumentException e)
+        {
+            throw new CompilationException($"The data of InputListFile (input_list_file) '{options.InputListFile}' cannot be profiled: {e.Message}", e);
+        }
+    }
 
     private static TensorSpec Spec(OnnxTensor input) => new(input.Name, OnnxTypes.BufferType(input.DataType)!.Value, [.. input.Shape!.Select(d => (int)d.Value!.Value)]);
 
-    [LoggerMessage(EventId = 4005, Level = LogLevel.Warning, Message = "Profile {Path} was made by other tools (GlowToolsVersion {Version}), whose hash is not public: that it is of this model and batch size is not checked, tensors are found by their names")]
+    [LoggerMessage(EventId = 4022, Level = LogLevel.Warning, Message = "Profile {Path} was made by other tools (GlowToolsVersion {Version}), whose hash is not public: that it is of this model and batch size is not checked, tensors are found by their names")]
     private static partial void ForeignProfile(ILogger logger, string path, string version);
 
-    [LoggerMessage(EventId = 4006, Level = LogLevel.Warning, Message = "{Model} is profiled with random data, because there is no InputListFile (input_list_file): its ranges will not fit real data")]
+    [LoggerMessage(EventId = 4023, Level = LogLevel.Warning, Message = "{Model} is profiled with random data, because there is no InputListFile (input_list_file): its ranges will not fit real data")]
     private static partial void RandomData(ILogger logger, string model);
 }

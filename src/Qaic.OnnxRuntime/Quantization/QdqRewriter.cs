@@ -216,6 +216,6 @@ internal sealed partial class QdqRewriter
         ];
     }
 
-    [LoggerMessage(EventId = 4010, Level = LogLevel.Warning, Message = "{Count} tensors of {Model} stay float because nothing is known of their range: {Tensors}")]
+    [LoggerMessage(EventId = 4020, Level = LogLevel.Warning, Message = "{Count} tensors of {Model} stay float because nothing is known of their range: {Tensors}")]
     private static partial void WithoutRange(ILogger logger, string model, int count, string tensors);
 }

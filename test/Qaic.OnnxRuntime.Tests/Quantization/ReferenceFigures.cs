@@ -29,6 +29,9 @@ internal sealed record ReferenceFigures(string Case, string Activations, string 
 
     public bool IsGlitched => Case.EndsWith("+glitch-calib", StringComparison.Ordinal);
 
+    /// <summary>Whether raw features are in int8, which is expected to fail.</summary>
+    public bool IsRawInput => Case.EndsWith("+int8-raw-input", StringComparison.Ordinal);
+
     /// <summary>The same with our options. The reference keeps what it does not name in float; of the raw features of breast_cancer_mlp it does so unless it says otherwise.</summary>
     public QaicOptions Options => new()
     {

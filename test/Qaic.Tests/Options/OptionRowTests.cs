@@ -215,8 +215,8 @@ public sealed class OptionRowTests
     [TestMethod]
     public void What_the_embedded_compiler_only_records_is_listed()
     {
-        var options = new QaicOptions { BatchSize = 4, NumCores = 2, Mos = [1], ConvertToFp16 = true, SetSize = 2, OutputDirectory = "out", CustomIoListFile = "c.yaml" };
-        Assert.AreEqual("convert_to_fp16 mos", string.Join(' ', OptionTable.NotSimulated(options)));
+        var options = new QaicOptions { BatchSize = 4, NumCores = 2, Mos = [1], MulticastWeights = true, ConvertToFp16 = true, SetSize = 2, OutputDirectory = "out", CustomIoListFile = "c.yaml" };
+        Assert.AreEqual("mos multicast_weights", string.Join(' ', OptionTable.NotSimulated(options)));
     }
 
     [TestMethod]
