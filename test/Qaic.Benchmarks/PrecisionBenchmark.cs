@@ -1,10 +1,8 @@
 using System.Globalization;
-using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime;
 using Qaic.OnnxRuntime.Quantization;
 using Qaic.Qpc;
-using Qaic.Quantization;
 using Spectre.Console;
 
 namespace Qaic.Benchmarks;
@@ -21,7 +19,7 @@ internal static class PrecisionBenchmark
         using var directory = TemporaryDirectory.Create();
         var platform = Platform.Simulated();
         var table = new Table { Border = TableBorder.Simple };
-        table.AddColumns("model", "MFLOP/row", "FP32 µs/row", "FP16", "INT8", "INT8, float kernels", "integer kernels", "float kernels", "");
+        table.AddColumns("model", "MFLOP/row", "FP32 µs/row", "FP16", "INT8", "INT8 in float", "integer nodes", "float nodes", "");
         AnsiConsole.WriteLine($"Speed relative to FP32 (2 = twice as fast), one core, {BatchSize} rows per inference, median of {Rounds} alternating rounds.");
         AnsiConsole.WriteLine($"Integer kernels of this processor: {(IntegerKernels.AreExact ? "with VNNI" : "without VNNI")}.");
         foreach (BenchmarkModel model in BenchmarkModel.Chosen(directory.Path, names))
@@ -46,7 +44,7 @@ internal static class PrecisionBenchmark
                     Text(speed[3], "f2"),
                     integer.ToString(CultureInfo.InvariantCulture),
                     real.ToString(CultureInfo.InvariantCulture),
-                    speed[2] < 1 ? "integer kernels are slower here; simulate_fake_quantization computes the same" : "");
+                    speed[2] < 1 ? "slower in integers on this processor" : "");
             }
             finally
             {

@@ -1,6 +1,12 @@
 using Qaic.Benchmarks;
+using Spectre.Console;
 
 // Figures are ratios of runs that alternate in this one process; absolute times depend on what else the machine does.
+if (Console.IsOutputRedirected)
+{
+    AnsiConsole.Profile.Width = 160;
+}
+
 switch (args)
 {
     case ["precision", .. string[] models]:
