@@ -139,7 +139,7 @@ public sealed class QuantizedCompilationTests : IDisposable
         CompilationException e = Assert.ThrowsExactly<CompilationException>(() => Compile("digits_mlp", new QaicOptions { BatchSize = 4, ConvertToQuantize = true, InputListFile = list }));
 
         StringAssert.Contains(e.Message, list);
-        StringAssert.Contains(e.Message, "sample 2");
+        StringAssert.Contains(e.Message, "Sample 2");
         StringAssert.Contains(e.Message, "pixels");
     }
 
