@@ -46,7 +46,7 @@ bool Quantized(Images images)
     AccuracyVariant[] variants = Variants.All(profile);
     var report = AccuracyReport.Evaluate(images.Model, images.ToAccuracyData(), variants);
     Report.Print(report, variants, Speed.Measure(images, [QaicOptions.Default, .. variants.Select(v => v.Options)]));
-    VariantAccuracy perTensor = report.Variants.First(v => v.Name == Variants.PerTensor);
+    VariantAccuracy perTensor = report.Variants.First(v => v.Name.StartsWith(Variants.PerTensor, StringComparison.Ordinal));
     Report.Line($"{perTensor.Name}: {100 * perTensor.Accuracy.Top1:0.0} % of {perTensor.Accuracy.Rows} rows are right, {perTensor.Accuracy.PointsLost:0.0} points less than in float32");
     Report.Findings(perTensor);
     report.SaveHtml(Output("accuracy.html"));
@@ -75,8 +75,8 @@ bool Quantized(Images images)
         KeepWorst(images, report, new QaicOptions { LoadProfile = profile }, Output("node-precision.yaml"));
     }
 
-    Report.Line($"written: {Path.Combine(arguments.Output, images.Name)}-*  (profile, accuracy report, encodings{(arguments.KeepWorst > 0 ? ", node precision" : "")})");
-    double best = report.Variants.Where(v => v.Name == Variants.PerChannel).Max(v => v.Accuracy.Top1!.Value);
+    Report.Line($"written: {Output("profile.yaml")}, accuracy.html, encodings.json{(arguments.KeepWorst > 0 ? ", node-precision.yaml" : "")}");
+    double best = report.Variants.Where(v => v.Name.StartsWith(Variants.PerChannel, StringComparison.Ordinal)).Max(v => v.Accuracy.Top1!.Value);
     return best >= perTensor.Accuracy.ReferenceTop1 - 0.005 && right[0] == right[1] && right[0] == encodedRight;
 }
 
@@ -90,7 +90,7 @@ void KeepWorst(Images images, AccuracyReport report, QaicOptions options, string
     }
 
     var mixed = AccuracyReport.Evaluate(images.Model, images.ToAccuracyData(), [new("mixed", options with { NodePrecisionInfoFile = file })]);
-    ModelAccuracy before = report.Variants.First(v => v.Name == Variants.PerTensor).Accuracy, after = mixed.Variants[0].Accuracy;
+    ModelAccuracy before = report.Variants.First(v => v.Name.StartsWith(Variants.PerTensor, StringComparison.Ordinal)).Accuracy, after = mixed.Variants[0].Accuracy;
     Report.Line($"{Variants.PerTensor} with {string.Join(", ", nodes)} in FP16:");
     Report.Line($"  top-1 {100 * before.Top1:0.0} → {100 * after.Top1:0.0} %, agreement {100 * before.Agreement:0.0} → {100 * after.Agreement:0.0} %, SQNR {before.SqnrDb:0.0} → {after.SqnrDb:0.0} dB");
 }

@@ -10,7 +10,8 @@ internal static class Report
 {
     public static void Title(string text) => AnsiConsole.Write(new Rule(Markup.Escape(text)).LeftJustified());
 
-    public static void Line(FormattableString text) => AnsiConsole.WriteLine(Invariant(text));
+    // Not broken into lines: paths are to be copied.
+    public static void Line(FormattableString text) => Console.WriteLine(Invariant(text));
 
     /// <summary>All variants of one model side by side, float32 first.</summary>
     public static void Print(AccuracyReport report, IReadOnlyList<AccuracyVariant> variants, IReadOnlyList<Speed> speeds)
@@ -26,7 +27,7 @@ internal static class Report
         for (int i = 0; i < variants.Count; i++)
         {
             ModelAccuracy accuracy = report.Variants[i].Accuracy;
-            Row(variants[i].Name, Variants.Calibration(variants[i].Options), accuracy.Top1, accuracy.Agreement, Invariant($"{accuracy.SqnrDb:0.0}"), speeds[i + 1]);
+            Row(variants[i].Name.Split(',')[0], Variants.Calibration(variants[i].Options), accuracy.Top1, accuracy.Agreement, Invariant($"{accuracy.SqnrDb:0.0}"), speeds[i + 1]);
         }
 
         AnsiConsole.Write(table);

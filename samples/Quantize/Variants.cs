@@ -19,11 +19,11 @@ internal static class Variants
         QaicOptions perTensor = new() { LoadProfile = profile };
         QaicOptions perChannel = perTensor with { EnableChannelwise = true, EnableRowwise = true };
         AccuracyVariant Calibrated(QuantizationCalibration calibration, decimal? percentile = null) =>
-            new(PerChannel, perChannel with { QuantizationCalibration = calibration, PercentileCalibrationValue = percentile });
+            Named(PerChannel, perChannel with { QuantizationCalibration = calibration, PercentileCalibrationValue = percentile });
         return
         [
             new("FP16", new QaicOptions { ConvertToFp16 = true }),
-            new(PerTensor, perTensor),
+            Named(PerTensor, perTensor),
             Calibrated(QuantizationCalibration.None),
             Calibrated(QuantizationCalibration.KLMinimization),
             Calibrated(QuantizationCalibration.KLMinimizationV2),
@@ -43,4 +43,7 @@ internal static class Variants
         { QuantizationCalibration: QuantizationCalibration.Sqnr } => "SQNR",
         { QuantizationCalibration: var calibration } => $"{calibration}",
     };
+
+    /// <summary>Granularity and calibration of the variant: <c>INT8 per channel, MSE</c>.</summary>
+    private static AccuracyVariant Named(string granularity, QaicOptions options) => new($"{granularity}, {Calibration(options)}", options);
 }
