@@ -1,3 +1,6 @@
+using System.Collections.Immutable;
+using Qaic.Quantization;
+
 namespace Qaic.Compilation;
 
 /// <summary>In which precision a network was compiled, and how its tensors were quantized. Part of <see cref="CompilationRecord"/>.</summary>
@@ -44,6 +47,49 @@ public sealed record PrecisionRecord
 
     /// <summary>The quantized tensors, in the order of the graph.</summary>
     public IReadOnlyList<QuantizedTensor> Tensors { get; init; } = [];
+
+    /// <summary>The parameters of all tensors as AIMET's encodings, for <see cref="QuantizationEncodings.Save"/> and <see cref="QaicOptions.ExternalQuantizationFile"/>.</summary>
+    /// <remarks>
+    /// <para>Activations and weights have 8 bits, weights one pair of scale and offset or one per channel. Biases have 32 and no scale: it follows from those of input and weight.</para>
+    /// <para>Tensors that were left in FP16 or FP32 are not named, and stay as they are in a network that is compiled with the encodings. With the options for weights and biases it has the same
+    /// parameters, since those that were raised to make room for a bias are raised again. A weight that several nodes read with different scales has the smallest.</para>
+    /// </remarks>
+    /// <returns>Encodings by the names of the model; empty if nothing is quantized.</returns>
+    /// <exception cref="InvalidOperationException">A tensor is of no known kind, or its scales and offsets are not possible: the record is damaged, or of a newer version.</exception>
+    public QuantizationEncodings ToEncodings()
+    {
+        ILookup<string, QuantizedTensor> kinds = Tensors.ToLookup(t => t.Kind, StringComparer.Ordinal);
+        if (kinds.FirstOrDefault(k => k.Key is not (QuantizedTensor.Activation or QuantizedTensor.Weight or QuantizedTensor.Bias)) is { } unknown)
+        {
+            throw new InvalidOperationException(
+                $"Tensor '{unknown.First().Name}' is of kind '{unknown.Key}'; known are activation, weight and bias. The record was written by a newer version; compile the model again with this one.");
+        }
+
+        try
+        {
+            return new QuantizationEncodings(
+                kinds[QuantizedTensor.Activation].Select(t => new TensorEncoding(t.Name, 8, t.Offsets.All(o => o == 0), Pairs(t))),
+                [
+                    .. kinds[QuantizedTensor.Weight].GroupBy(t => t.Name, StringComparer.Ordinal).Select(uses => new TensorEncoding(uses.Key, 8, uses.First().Offsets.All(o => o == 0), Common(uses))),
+                    .. kinds[QuantizedTensor.Bias].Select(t => t.Name).Distinct(StringComparer.Ordinal).Select(name => new TensorEncoding(name, 32, IsSymmetric: true, [])),
+                ]);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidOperationException($"The record of this network's precision is damaged: {e.Message} Compile the model again.", e);
+        }
+    }
+
+    private static ImmutableArray<QuantizationParameters> Pairs(QuantizedTensor tensor) => tensor.Scales.Count == tensor.Offsets.Count
+        ? [.. tensor.Scales.Zip(tensor.Offsets, (scale, offset) => new QuantizationParameters(scale, offset))]
+        : throw new ArgumentException($"Tensor '{tensor.Name}' has {tensor.Scales.Count} scales and {tensor.Offsets.Count} offsets.");
+
+    // A node raises the scale of a weight to what its bias needs. The smallest of all is what was there before, or what each can raise to its own again.
+    private static ImmutableArray<QuantizationParameters> Common(IEnumerable<QuantizedTensor> uses) => uses
+        .Select(Pairs)
+        .GroupBy(pairs => pairs.Length)
+        .MinBy(alike => alike.Key)!
+        .Aggregate((a, b) => [.. a.Zip(b, (x, y) => x.Scale <= y.Scale ? x : y)]);
 }
 
 /// <summary>A quantized tensor.</summary>
@@ -55,4 +101,8 @@ public sealed record PrecisionRecord
 /// <param name="Minimum">Smallest value seen; for a constant its smallest.</param>
 /// <param name="Maximum">Largest value seen; for a constant its largest.</param>
 public sealed record QuantizedTensor(
-    string Name, string? ProfileName, string Kind, IReadOnlyList<float> Scales, IReadOnlyList<int> Offsets, float Minimum, float Maximum);
+    string Name, string? ProfileName, string Kind, IReadOnlyList<float> Scales, IReadOnlyList<int> Offsets, float Minimum, float Maximum)
+{
+    /// <summary>The values of <see cref="Kind"/>.</summary>
+    internal const string Activation = "activation", Weight = "weight", Bias = "bias";
+}
