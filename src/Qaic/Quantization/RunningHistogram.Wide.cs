@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -90,7 +89,7 @@ public sealed partial class RunningHistogram
             slots += BitOperations.PopCount((uint)others.ExtractMostSignificantBits());
         }
 
-        // NaN gets past the minimum and the maximum, but becomes a negative bin.
+        // The next value makes a minimum and a maximum forget NaN, but it becomes a negative bin.
         bool inside = least == minimum && most == maximum && Vector512.GreaterThanOrEqualAll(signs, Vector512<int>.Zero);
         return inside ? slots : -1;
     }
