@@ -1,8 +1,8 @@
 using System.Runtime.Intrinsics.X86;
 using System.Text.Json;
 using Qaic.Quantization;
-using Qaic.TestSupport;
 using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Quantization;
 
