@@ -15,6 +15,9 @@ switch (args)
     case ["calibration", .. string[] models]:
         CalibrationBenchmark.Run(models);
         return 0;
+    case ["calibration-parts", .. string[] models]:
+        CalibrationParts.Run(models);
+        return 0;
     case ["calibration-memory", .. string[] models]:
         CalibrationMemory.Run(models);
         return 0;
@@ -25,6 +28,7 @@ switch (args)
 
               precision           FP16 and INT8 against FP32 on the simulated card, per row
               calibration         profiling against plain inference over the same samples
+              calibration-parts   what of profiling is running, showing the inside, counting
               calibration-memory  peak memory of profiling 100 to 100 000 samples
             """);
         return 1;

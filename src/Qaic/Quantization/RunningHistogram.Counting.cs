@@ -68,19 +68,14 @@ public sealed partial class RunningHistogram
 
     private void CountVectors(ReadOnlySpan<float> values, float width)
     {
-        if (uint.MaxValue - _inLanes < (uint)values.Length)
-        {
-            Gather();
-        }
-
-        _inLanes += (uint)values.Length;
+        MakeRoom(values.Length);
         while (!values.IsEmpty)
         {
             ReadOnlySpan<float> block = values[..Math.Min(Block, values.Length)];
             values = values[block.Length..];
             int whole = block.Length - (block.Length % Vector<int>.Count);
             ComputeSlots(block[..whole], width);
-            Increment(_slots.AsSpan(0, whole));
+            Increment(_slots.AsSpan(0, whole), One);
             foreach (float value in block[whole..])
             {
                 _lanes[Bin(value, _minimum, _maximum, width) * Lanes]++;
@@ -104,7 +99,7 @@ public sealed partial class RunningHistogram
         }
     }
 
-    private void Increment(ReadOnlySpan<int> slots)
+    private void Increment(ReadOnlySpan<int> slots, uint step)
     {
         ref uint counts = ref MemoryMarshal.GetArrayDataReference(_lanes);
         ref int source = ref MemoryMarshal.GetReference(slots);
@@ -114,16 +109,27 @@ public sealed partial class RunningHistogram
             // Two slots by one load.
             ulong first = Unsafe.ReadUnaligned<ulong>(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref source, i)));
             ulong second = Unsafe.ReadUnaligned<ulong>(ref Unsafe.As<int, byte>(ref Unsafe.Add(ref source, i + 2)));
-            Unsafe.Add(ref counts, (nint)(uint)first)++;
-            Unsafe.Add(ref counts, (nint)(first >> 32))++;
-            Unsafe.Add(ref counts, (nint)(uint)second)++;
-            Unsafe.Add(ref counts, (nint)(second >> 32))++;
+            Unsafe.Add(ref counts, (nint)(uint)first) += step;
+            Unsafe.Add(ref counts, (nint)(first >> 32)) += step;
+            Unsafe.Add(ref counts, (nint)(uint)second) += step;
+            Unsafe.Add(ref counts, (nint)(second >> 32)) += step;
         }
 
         for (; i < slots.Length; i++)
         {
-            Unsafe.Add(ref counts, slots[i])++;
+            Unsafe.Add(ref counts, slots[i]) += step;
         }
+    }
+
+    // Before values are counted in the lanes: all of them might be in one.
+    private void MakeRoom(int count)
+    {
+        if (uint.MaxValue - _inLanes < (uint)count)
+        {
+            Gather();
+        }
+
+        _inLanes += (uint)count;
     }
 
     // Adds what the lanes have counted to the counts.
@@ -136,7 +142,7 @@ public sealed partial class RunningHistogram
 
         for (int bin = 0; bin < Bins; bin++)
         {
-            ulong sum = 0;
+            uint sum = 0;
             foreach (uint count in _lanes.AsSpan(bin * Lanes, Lanes))
             {
                 sum += count;

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Qaic.Quantization;
 
 /// <summary>A histogram whose range grows with the data, in memory that does not. Not thread-safe.</summary>
@@ -18,7 +20,7 @@ public sealed partial class RunningHistogram
     // Counts from here on are split in double: float32 would lose some.
     private const double ExactInFloat32 = 1 << 24;
 
-    private readonly bool _vectors;
+    private readonly CountingLoop _loop;
     private readonly double[] _counts, _old;
     private float _minimum, _maximum;
     private bool _any;
@@ -26,28 +28,28 @@ public sealed partial class RunningHistogram
     /// <param name="bins">Number of bins; 1 to 1 048 576. The vendor's default is 512.</param>
     /// <exception cref="ArgumentOutOfRangeException">Less than 1 bin or more than 1 048 576.</exception>
     public RunningHistogram(int bins)
-        : this(bins, vectors: true)
+        : this(bins, Avx512F.IsSupported ? CountingLoop.Wide : CountingLoop.Vectors)
     {
     }
 
-    // Without vectors, values are counted one by one: what the vectors are tested against.
-    internal RunningHistogram(int bins, bool vectors)
+    internal RunningHistogram(int bins, CountingLoop loop)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bins, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bins, 1 << 20);
         Bins = bins;
-        _vectors = vectors;
+        _loop = loop;
         _counts = new double[bins];
         _old = new double[bins];
-        _lanes = vectors ? new uint[bins * Lanes] : [];
-        _slots = vectors ? new int[Block] : [];
+        bool hasLanes = loop != CountingLoop.OneByOne;
+        _lanes = hasLanes ? new uint[bins * Lanes] : [];
+        _slots = hasLanes ? new int[Block] : [];
     }
 
     /// <summary>Number of bins.</summary>
     public int Bins { get; }
 
     /// <summary>Adds a batch of values.</summary>
-    /// <param name="values">Any number of values; they are read twice.</param>
+    /// <param name="values">Any number of values; they are read once or twice.</param>
     /// <returns>Index of the first value that is NaN or infinite, in which case nothing was added; -1 if all were counted.</returns>
     public int Add(ReadOnlySpan<float> values)
     {
@@ -56,7 +58,14 @@ public sealed partial class RunningHistogram
             return -1;
         }
 
-        if (!(_vectors ? TryRangeOfVectors(values, out float minimum, out float maximum) : TryRange(values, out minimum, out maximum)))
+        // 0 where nothing was seen yet.
+        float width = (_maximum - _minimum) / Bins;
+        if (_loop == CountingLoop.Wide && width > 0 && float.IsFinite(width) && TryCountWide(values, width))
+        {
+            return -1;
+        }
+
+        if (!(_loop != CountingLoop.OneByOne ? TryRangeOfVectors(values, out float minimum, out float maximum) : TryRange(values, out minimum, out maximum)))
         {
             return IndexOfNonFinite(values);
         }
@@ -71,14 +80,18 @@ public sealed partial class RunningHistogram
             Grow(MathF.Min(minimum, _minimum), MathF.Max(maximum, _maximum));
         }
 
-        float width = (_maximum - _minimum) / Bins;
+        width = (_maximum - _minimum) / Bins;
         if (minimum == maximum)
         {
             _counts[Bin(minimum, _minimum, _maximum, width)] += values.Length;
         }
-        else if (_vectors && float.IsFinite(width) && width > 0)
+        else if (_loop != CountingLoop.OneByOne && float.IsFinite(width) && width > 0)
         {
-            CountVectors(values, width);
+            // They are all within the range now.
+            if (_loop != CountingLoop.Wide || !TryCountWide(values, width))
+            {
+                CountVectors(values, width);
+            }
         }
         else
         {
