@@ -138,7 +138,8 @@ internal static class OptionRules
         ];
         if (!quantizes)
         {
-            foreach (string property in ofQuantization.Where(Set))
+            // Nodes keep the model's precision in an FP16 network as well.
+            foreach (string property in ofQuantization.Where(p => Set(p) && !(options.ConvertToFp16 && p == nameof(QaicOptions.KeepOriginalPrecisionForNodes))))
             {
                 Warn(property, "has an effect in a quantized network only; set LoadProfile (load_profile), ConvertToQuantize (convert_to_quantize) or ExternalQuantizationFile (external_quantization_file)");
             }
@@ -150,7 +151,9 @@ internal static class OptionRules
 
         if (!profiles)
         {
-            foreach (string property in new[] { nameof(QaicOptions.NumHistogramBins), nameof(QaicOptions.ProfilingThreads), nameof(QaicOptions.InputListFile) }.Where(Set))
+            // With a profile that is there already, data serves to choose the calibration.
+            bool chooses = quantizes && options.QuantizationCalibration == QuantizationCalibration.Auto;
+            foreach (string property in new[] { nameof(QaicOptions.NumHistogramBins), nameof(QaicOptions.ProfilingThreads), nameof(QaicOptions.InputListFile) }.Where(p => Set(p) && !chooses))
             {
                 Warn(property, "has an effect while profiling only; set DumpProfile (dump_profile) or ConvertToQuantize (convert_to_quantize)");
             }
@@ -158,6 +161,21 @@ internal static class OptionRules
         else if (options.InputListFile is null)
         {
             Warn(nameof(QaicOptions.InputListFile), "is not set, so the profile is made from random data");
+        }
+
+        if (Set(nameof(QaicOptions.NodePrecisionInfoFile)) && !quantizes && !options.ConvertToFp16)
+        {
+            Warn(nameof(QaicOptions.NodePrecisionInfoFile), $"has an effect in a quantized or FP16 network only; set {Name(nameof(QaicOptions.ConvertToFp16))} or a source of quantization, such as {Name(nameof(QaicOptions.LoadProfile))}");
+        }
+
+        if (options.SimulateFp16Activations && !options.ConvertToFp16)
+        {
+            Warn(nameof(QaicOptions.SimulateFp16Activations), $"has an effect with {Name(nameof(QaicOptions.ConvertToFp16))} only");
+        }
+
+        if (options.SimulateFakeQuantization && !quantizes)
+        {
+            Warn(nameof(QaicOptions.SimulateFakeQuantization), $"has an effect in a quantized network only; set a source of quantization, such as {Name(nameof(QaicOptions.LoadProfile))}");
         }
 
         if (options.MxFp6MatMul && !options.ConvertToFp16)

@@ -150,6 +150,9 @@ public sealed class QaicOptionsTests
         [new QaicOptions { ConvertToQuantize = true, QuantizationPrecisionBias = BiasPrecision.Int32 }, "InputListFile (input_list_file)"],
         [new QaicOptions { ProfilingThreads = 8 }, "ProfilingThreads (profiling_threads)"],
         [new QaicOptions { MxFp6MatMul = true }, "MxFp6MatMul (mxfp6_matmul)"],
+        [new QaicOptions { NodePrecisionInfoFile = "n" }, "NodePrecisionInfoFile (node_precision_info_file)"],
+        [new QaicOptions { SimulateFp16Activations = true }, "SimulateFp16Activations (simulate_fp16_activations)"],
+        [new QaicOptions { SimulateFakeQuantization = true, ConvertToFp16 = true }, "SimulateFakeQuantization (simulate_fake_quantization)"],
         [new QaicOptions { MulticastWeights = true, NumCores = 1 }, "MulticastWeights (multicast_weights)"],
         [new QaicOptions { StatsBatchSize = 4, BatchSize = 8 }, "StatsBatchSize (stats_batchsize)"],
         [new QaicOptions { DdrStats = true }, "DdrStats (ddr_stats)"],
@@ -157,6 +160,20 @@ public sealed class QaicOptionsTests
         [new QaicOptions { Ols = 4, NumCores = 2 }, "Ols (ols)"],
         [new QaicOptions { Mos = [1, 4], NumCores = 2 }, "Mos (mos)"],
     ];
+
+    [TestMethod]
+    public void What_has_an_effect_is_not_warned_of()
+    {
+        QaicOptions[] meant =
+        [
+            new() { ConvertToFp16 = true, KeepOriginalPrecisionForNodes = ["Softmax"], NodePrecisionInfoFile = "n", SimulateFp16Activations = true },
+            new() { LoadProfile = "p", InputListFile = "l", QuantizationCalibration = QuantizationCalibration.Auto, QuantizationPrecisionBias = BiasPrecision.Int32, SimulateFakeQuantization = true, NodePrecisionInfoFile = "n" },
+        ];
+        foreach (QaicOptions options in meant)
+        {
+            Assert.AreEqual("", string.Join('\n', options.GetWarnings()));
+        }
+    }
 
     [TestMethod]
     [DynamicData(nameof(Warned))]
