@@ -15,7 +15,7 @@ public sealed class BatchFillTests
     [DataRow("0123 4501", "012345", DisplayName = "a last batch filled with the first two rows")]
     [DataRow("0123 4012", "01234", DisplayName = "a last batch filled with the first three rows")]
     [DataRow("0123 4560 7012", "012345607", DisplayName = "a row like the first inside the data stays")]
-    [DataRow("0123 0123", "01230", DisplayName = "a last batch like the first counts as one row")]
+    [DataRow("0123 0123", "01230123", DisplayName = "a last batch like the first is data")]
     public void Rows_that_fill_the_last_batch_are_left_out(string batches, string expected)
     {
         var samples = batches.Split(' ').Select(rows => (IReadOnlyDictionary<string, Tensor>)new Dictionary<string, Tensor>
