@@ -44,6 +44,16 @@ public sealed record PrecisionRecord
 
     /// <summary>The quantized tensors, in the order of the graph.</summary>
     public IReadOnlyList<QuantizedTensor> Tensors { get; init; } = [];
+
+    /// <summary>Whether both say the same, lists by their content.</summary>
+    public bool Equals(PrecisionRecord? other) =>
+        other is not null
+        && (Precision, Schema, SchemaConstants, Calibration, CalibrationReason) == (other.Precision, other.Schema, other.SchemaConstants, other.Calibration, other.CalibrationReason)
+        && (Percentile, BiasPrecision, IsChannelwise, IsRowwise, ProfileHash) == (other.Percentile, other.BiasPrecision, other.IsChannelwise, other.IsRowwise, other.ProfileHash)
+        && QuantizedNodes.SequenceEqual(other.QuantizedNodes) && Fp16Nodes.SequenceEqual(other.Fp16Nodes) && Fp32Nodes.SequenceEqual(other.Fp32Nodes) && Tensors.SequenceEqual(other.Tensors);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Precision, Schema, SchemaConstants, Calibration, ProfileHash, QuantizedNodes.Count, Fp16Nodes.Count, Tensors.Count);
 }
 
 /// <summary>A quantized tensor.</summary>
@@ -55,4 +65,13 @@ public sealed record PrecisionRecord
 /// <param name="Minimum">Smallest value seen; for a constant its smallest.</param>
 /// <param name="Maximum">Largest value seen; for a constant its largest.</param>
 public sealed record QuantizedTensor(
-    string Name, string? ProfileName, string Kind, IReadOnlyList<float> Scales, IReadOnlyList<int> Offsets, float Minimum, float Maximum);
+    string Name, string? ProfileName, string Kind, IReadOnlyList<float> Scales, IReadOnlyList<int> Offsets, float Minimum, float Maximum)
+{
+    /// <summary>Whether both say the same, lists by their content.</summary>
+    public bool Equals(QuantizedTensor? other) =>
+        other is not null && (Name, ProfileName, Kind) == (other.Name, other.ProfileName, other.Kind) && Minimum.Equals(other.Minimum) && Maximum.Equals(other.Maximum)
+        && Scales.SequenceEqual(other.Scales) && Offsets.SequenceEqual(other.Offsets);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Name, ProfileName, Kind, Minimum, Maximum, Scales.Count, Offsets.Count);
+}

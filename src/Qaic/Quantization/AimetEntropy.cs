@@ -10,7 +10,7 @@ internal static class AimetEntropy
     private const int QuantizedBins = 255;
     private const double Conditioning = 0.0001;
 
-    public static AimetEncoding Choose(AimetHistogram histogram, AimetSymmetry symmetry)
+    public static AimetEncoding Choose(AimetHistogram histogram, AimetSymmetry symmetry, CancellationToken cancellationToken)
     {
         (double minimum, double maximum, double[] counts) = (histogram.Minimum, histogram.Maximum, histogram.Counts);
         if (symmetry.Symmetric && (minimum < 0 || !symmetry.Unsigned))
@@ -20,7 +20,7 @@ internal static class AimetEntropy
             (minimum, maximum) = (-end, end);
         }
 
-        (double low, double high) = counts.Length < QuantizedBins ? (minimum, maximum) : Search(counts, minimum, maximum, symmetry.Symmetric);
+        (double low, double high) = counts.Length < QuantizedBins ? (minimum, maximum) : Search(counts, minimum, maximum, symmetry.Symmetric, cancellationToken);
         return AimetEncoding.Cover(MathF.Min((float)low, 0), MathF.Max((float)high, 0), symmetry);
     }
 
@@ -59,13 +59,14 @@ internal static class AimetEntropy
         return result;
     }
 
-    private static (double Low, double High) Search(double[] counts, double minimum, double maximum, bool symmetric)
+    private static (double Low, double High) Search(double[] counts, double minimum, double maximum, bool symmetric, CancellationToken cancellationToken)
     {
         double width = (maximum - minimum) / counts.Length;
         double[] seen = new double[counts.Length], quantized = new double[counts.Length];
         (double low, double high, double least) = (minimum, maximum, double.PositiveInfinity);
         for ((int start, int stop) = (0, counts.Length - 1); stop - start + 1 >= QuantizedBins;)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             int length = stop - start + 1;
             Span<double> p = seen.AsSpan(0, length), q = quantized.AsSpan(0, length);
             Saturate(counts, start, stop, p);

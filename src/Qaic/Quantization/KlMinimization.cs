@@ -18,10 +18,12 @@ internal static class KlMinimization
     /// <param name="minimum">Lower end of the range without calibration.</param>
     /// <param name="maximum">Upper end of the range without calibration.</param>
     /// <param name="symmetric">Whether the ends keep their ratio.</param>
-    public static (float Minimum, float Maximum) Narrow(TensorStatistics statistics, float minimum, float maximum, bool symmetric)
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static (float Minimum, float Maximum) Narrow(TensorStatistics statistics, float minimum, float maximum, bool symmetric, CancellationToken cancellationToken)
     {
         float[] histogram = Redistribute(statistics, minimum, maximum);
-        (float low, float high) = histogram.Length < QuantizedBins ? (minimum, maximum) : Search(histogram, minimum, maximum, symmetric);
+        (float low, float high) = histogram.Length < QuantizedBins ? (minimum, maximum) : Search(histogram, minimum, maximum, symmetric, cancellationToken);
         if (symmetric)
         {
             double shareBelow = (double)low / minimum, shareAbove = (double)high / maximum;
@@ -79,13 +81,14 @@ internal static class KlMinimization
         return result;
     }
 
-    private static (float Low, float High) Search(float[] histogram, float minimum, float maximum, bool symmetric)
+    private static (float Low, float High) Search(float[] histogram, float minimum, float maximum, bool symmetric, CancellationToken cancellationToken)
     {
         float width = (maximum - minimum) / histogram.Length;
         float[] seen = new float[histogram.Length], quantized = new float[histogram.Length];
         (float low, float high, float least) = (minimum, maximum, float.PositiveInfinity);
         for ((int start, int stop) = (0, histogram.Length - 1); stop - start + 1 >= QuantizedBins;)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             int length = stop - start + 1;
             Saturate(histogram, start, stop, seen.AsSpan(0, length));
             Quantize(histogram.AsSpan(start, length), seen.AsSpan(0, length), quantized.AsSpan(0, length));
