@@ -62,10 +62,9 @@ internal sealed class ModelSource
             return use(Content?.Path ?? _path!);
         }
 
-        DirectoryInfo directory = Directory.CreateTempSubdirectory("qaic-");
-        try
+        return TemporaryDirectory.Lend(directory =>
         {
-            string path = Path.Combine(directory.FullName, "model.onnx");
+            string path = Path.Combine(directory, "model.onnx");
             using (FileStream source = Content.OpenRead())
             using (FileStream target = File.Create(path))
             {
@@ -73,11 +72,7 @@ internal sealed class ModelSource
             }
 
             return use(path);
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
-        }
+        });
     }
 
     /// <summary>Deletes the copy of a stream: the model has been compiled for good.</summary>

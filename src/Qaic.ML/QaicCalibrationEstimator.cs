@@ -18,7 +18,7 @@ namespace Qaic.ML;
 /// | Exportable to ONNX | No |
 /// ]]></format>
 /// <para>Columns are matched as by <see cref="QaicEstimator"/>. What comes before it in a pipeline, normalization for instance, is applied to the rows as always.
-/// The model is compiled in float32 once, when the schema or a transformer is first asked for: its tensors tell the types. Thread-safe.</para>
+/// The model is compiled in float32 once, when the schema or a transformer is first asked for, by the embedded compiler even for a card: its tensors tell the types. Thread-safe.</para>
 /// <para>A profile belongs to a model, a batch size and a node precision file; schema, calibration and precision are chosen when it is used:
 /// <see cref="QaicModelOptions.Profile"/>, or <see cref="QaicOptions.LoadProfile"/> with the file that <see cref="QuantizationProfile.Save"/> writes.
 /// Only apply models from trusted sources.</para>
@@ -95,7 +95,8 @@ public sealed class QaicCalibrationEstimator : IEstimator<QaicCalibrationTransfo
         {
             if (_described is null)
             {
-                FloatModel model = _source.Lend(path => FloatModel.Compile(path, _options.Options, _options.Platform, _loggerFactory));
+                Platform platform = FloatModel.PlatformOf(_options.Options, _options.Platform, _loggerFactory);
+                FloatModel model = _source.Lend(path => FloatModel.Compile(path, _options.Options, platform, _loggerFactory, _options.CancellationToken));
                 _described = (model, ColumnMap.OfInputs(_options, model.Own.Inputs));
             }
 

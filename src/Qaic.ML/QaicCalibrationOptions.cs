@@ -45,6 +45,6 @@ public sealed record QaicCalibrationOptions
     /// <summary>Is told after each batch. Null (the default): none.</summary>
     public IProgress<ProfilingProgress>? Progress { get; init; }
 
-    /// <summary>Ends <c>Fit</c> while it profiles.</summary>
+    /// <summary>Ends <c>Fit</c> while it compiles or profiles.</summary>
     public CancellationToken CancellationToken { get; init; }
 }

@@ -21,7 +21,7 @@ namespace Qaic.ML;
 /// Only apply models from trusted sources.</para>
 /// <para>With <see cref="QaicOptions.ConvertToQuantize"/> or <see cref="QaicOptions.DumpProfile"/> and without <see cref="QaicOptions.InputListFile"/>, <see cref="Fit"/> profiles rows of its
 /// data (<see cref="QaicModelOptions.CalibrationRows"/>) and compiles the model with what was seen, each time: other data makes another network. The schema is that of the model compiled in
-/// float32. With an input list the compiler profiles that, and the data's rows are not used. With <see cref="QuantizationCalibration.Auto"/> the rows are handed to the compiler, which
+/// float32, by the embedded compiler even for a card. With an input list the compiler profiles that, and the data's rows are not used. With <see cref="QuantizationCalibration.Auto"/> the rows are handed to the compiler, which
 /// holds some of them out to find the best calibration. A transformer holds its program, so neither data nor profile is needed any more.</para>
 /// </remarks>
 public sealed class QaicEstimator : IEstimator<QaicTransformer>
@@ -60,6 +60,7 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
     /// <exception cref="QaicException">A card was asked for and is not there.</exception>
     /// <exception cref="InvalidOperationException">A row to profile holds NaN or infinity or has the wrong length (the message names row and column), or there are no rows.</exception>
     /// <exception cref="NotSupportedException">Rows are to be profiled, and the platform's compiler cannot.</exception>
+    /// <exception cref="OperationCanceledException"><see cref="QaicModelOptions.CancellationToken"/> ended it.</exception>
     public QaicTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
@@ -144,7 +145,7 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
         var rows = new CalibrationRows(data, binding, _options.CalibrationRows, _options.CalibrationSeed);
         ILogger logger = _loggerFactory.CreateLogger<QaicEstimator>();
         Session session = _source.Lend(path => RowQuantization.WithRows(
-            model, path, rows, _options.Options, _options.CalibrationProgress, logger, profile => Log("Profile", channel => ModelLog.Profiled(channel, rows.Count, profile)), options => Open(path, options)));
+            model, path, rows, _options, logger, profile => Log("Profile", channel => ModelLog.Profiled(channel, rows.Count, profile)), options => Open(path, options)));
         try
         {
             columns.Check(session.Inputs, session.Outputs);
@@ -176,7 +177,9 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
         {
             if (_described is null)
             {
-                FloatModel model = _source.Lend(path => FloatModel.Compile(path, _options.Options, _options.Platform, _loggerFactory));
+                Platform platform = FloatModel.PlatformOf(_options.Options, _options.Platform, _loggerFactory);
+                RowQuantization.CheckCalibration(_options.Options, platform);
+                FloatModel model = _source.Lend(path => FloatModel.Compile(path, _options.Options, platform, _loggerFactory, _options.CancellationToken));
                 _described = (model, Match(model.Tensors));
             }
 
@@ -197,7 +200,7 @@ public sealed class QaicEstimator : IEstimator<QaicTransformer>
 
     private ModelSettings Settings(ColumnMap columns) => new(columns, _options.Options, _options.NaNPolicy, _options.SqueezeOutputs);
 
-    private Session Open(string path, QaicOptions options) => new(path, options, _options.Platform, _loggerFactory);
+    private Session Open(string path, QaicOptions options) => FloatModel.Open(path, options, _options.Platform, _loggerFactory, _options.CancellationToken);
 
     private void Log(string what, Action<IChannel> write)
     {

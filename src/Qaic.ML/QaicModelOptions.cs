@@ -58,6 +58,9 @@ public sealed record QaicModelOptions
     /// <summary>Is told how far profiling has come. Null (the default): none.</summary>
     public IProgress<ProfilingProgress>? CalibrationProgress { get; init; }
 
+    /// <summary>Ends <c>Fit</c> while it compiles or profiles, with an <see cref="OperationCanceledException"/>; also <c>GetOutputSchema</c> while it compiles. Not saved with a model.</summary>
+    public CancellationToken CancellationToken { get; init; }
+
     /// <summary>Where to run. Null (the default): what <see cref="QaicOptions.Backend"/> asks for. Not saved with a model.</summary>
     public Platform? Platform { get; init; }
 

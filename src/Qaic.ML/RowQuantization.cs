@@ -40,7 +40,7 @@ internal static class RowQuantization
     /// <param name="profile">The profile.</param>
     /// <param name="options">The options.</param>
     /// <param name="open">Compiles.</param>
-    public static Session WithProfile(QuantizationProfile profile, QaicOptions options, Func<QaicOptions, Session> open) => InDirectory(directory =>
+    public static Session WithProfile(QuantizationProfile profile, QaicOptions options, Func<QaicOptions, Session> open) => TemporaryDirectory.Lend(directory =>
     {
         string file = Path.Combine(directory, "profile.yaml");
         profile.Save(file);
@@ -49,59 +49,62 @@ internal static class RowQuantization
 
     /// <summary>Profiles rows and compiles with what was seen.</summary>
     /// <remarks>
-    /// The profile is kept where <see cref="QaicOptions.DumpProfile"/> says. A compiler that is to find the best calibration (<see cref="QuantizationCalibration.Auto"/>) needs the rows
-    /// themselves, to hold some of them out; it gets them as files, and profiles by itself.
+    /// The profile is kept where <see cref="QaicOptions.DumpProfile"/> says, and the network is compiled with a copy of its own: another fit may write to the same place meanwhile. A compiler
+    /// that is to find the best calibration (<see cref="QuantizationCalibration.Auto"/>) needs the rows themselves, to hold some of them out; it gets them as files, and profiles by itself.
     /// </remarks>
     /// <param name="model">The model in float.</param>
     /// <param name="path">Path of the <c>.onnx</c> file.</param>
     /// <param name="rows">The rows.</param>
-    /// <param name="options">The options.</param>
-    /// <param name="progress">Is told after each batch; null for none.</param>
+    /// <param name="options">The options, who is told of progress, and what ends the profiling.</param>
     /// <param name="logger">Receives remarks.</param>
     /// <param name="profiled">Is told of the profile, if it is made here.</param>
     /// <param name="open">Compiles.</param>
     public static Session WithRows(
-        FloatModel model, string path, CalibrationRows rows, QaicOptions options, IProgress<ProfilingProgress>? progress, ILogger logger, Action<QuantizationProfile> profiled, Func<QaicOptions, Session> open)
+        FloatModel model, string path, CalibrationRows rows, QaicModelOptions options, ILogger logger, Action<QuantizationProfile> profiled, Func<QaicOptions, Session> open)
     {
-        if (options.QuantizationCalibration == QuantizationCalibration.Auto)
+        QaicOptions compiled = options.Options;
+        if (compiled.QuantizationCalibration == QuantizationCalibration.Auto)
         {
-            return InDirectory(directory => open(options with { InputListFile = WriteList(directory, model, rows) }));
+            return TemporaryDirectory.Lend(directory => open(compiled with { InputListFile = WriteList(directory, model, rows, options.CancellationToken) }));
         }
 
-        QuantizationProfile profile = model.Profile(path, rows, options, progress, logger, CancellationToken.None);
+        QuantizationProfile profile = model.Profile(path, rows, compiled, options.CalibrationProgress, logger, options.CancellationToken);
         profiled(profile);
-        if (options.DumpProfile is not { } file)
+
+        // Kept before the compilation: if that fails, the profile need not be made again.
+        if (compiled.DumpProfile is { } file)
         {
-            return WithProfile(profile, options, open);
+            profile.Save(file);
         }
 
-        profile.Save(file);
-        return open(options with { ConvertToQuantize = false, DumpProfile = null, LoadProfile = file });
+        return WithProfile(profile, compiled, open);
     }
 
-    private static string WriteList(string directory, FloatModel model, CalibrationRows rows)
+    /// <summary>Refuses, before any work, a calibration that needs the simulated card.</summary>
+    /// <exception cref="CompilationException">The best calibration is to be found for a card.</exception>
+    public static void CheckCalibration(QaicOptions options, Platform platform)
+    {
+        if (options.QuantizationCalibration == QuantizationCalibration.Auto && !platform.IsSimulated)
+        {
+            throw new CompilationException(
+                $"The compiler of {platform.Name} cannot choose a calibration by itself: 'auto' in {nameof(QaicOptions.QuantizationCalibration)} (quantization_calibration) is for the simulated card. "
+                + "Choose one of None, KLMinimization, KLMinimizationV2, Percentile, MSE and SQNR, or find the best one on the simulated card and give its name.")
+            {
+                Error = CompilationError.UnknownOption,
+            };
+        }
+    }
+
+    private static string WriteList(string directory, FloatModel model, CalibrationRows rows, CancellationToken cancellationToken)
     {
         try
         {
-            return InputListFile.Write(directory, model.Own.Inputs, rows).Path;
+            return InputListFile.Write(directory, model.Own.Inputs, rows, cancellationToken).Path;
         }
         catch (Exception) when (rows.Failure is { } failure)
         {
             failure.Throw();
             throw;
-        }
-    }
-
-    private static Session InDirectory(Func<string, Session> use)
-    {
-        DirectoryInfo directory = Directory.CreateTempSubdirectory("qaic-");
-        try
-        {
-            return use(directory.FullName);
-        }
-        finally
-        {
-            directory.Delete(recursive: true);
         }
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Qaic.Compilation;
 using Qaic.ML.Tests.Support;
 using Qaic.Quantization;
 
@@ -115,7 +116,66 @@ public sealed class QuantizedEstimatorTests
         string file = Path.Combine(_directory.FullName, "profile.yaml");
         using QaicTransformer model = Apply(network, new QaicOptions { DumpProfile = file }).Fit(TestView.Features(10, 3));
         Assert.AreEqual(902f, QuantizationProfile.Load(file).Tensors.Single().Maximum);
-        Assert.AreEqual(new QaicOptions { LoadProfile = file }, network.Compiled[^1].Options);
+        Compiled compiled = network.Compiled[^1];
+        Assert.AreEqual(new QaicOptions { LoadProfile = compiled.Options.LoadProfile }, compiled.Options);
+        Assert.AreEqual(902f, compiled.Profile!.Tensors.Single().Maximum);
+        Assert.AreNotEqual(file, compiled.Options.LoadProfile, "Another fit may write its profile there before the compiler reads it.");
+        Assert.IsFalse(File.Exists(compiled.Options.LoadProfile));
+    }
+
+    [TestMethod]
+    public void A_dumped_profile_outlives_a_compilation_that_fails()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        network.CompileError = options => options.LoadProfile is null ? null : new NotSupportedException("No such kernel.");
+        string file = Path.Combine(_directory.FullName, "profile.yaml");
+        Assert.Throws<Exception>(() => Apply(network, new QaicOptions { DumpProfile = file }).Fit(TestView.Features(10, 3)));
+        Assert.AreEqual(902f, QuantizationProfile.Load(file).Tensors.Single().Maximum);
+    }
+
+    [TestMethod]
+    public void The_compile_cache_has_the_network_of_the_best_calibration_for_the_same_rows_and_no_other()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        QaicOptions options = s_quantized with { QuantizationCalibration = QuantizationCalibration.Auto };
+        Apply(network, options).Fit(TestView.Features(6, 3)).Dispose();
+        Apply(network, options).Fit(TestView.Features(6, 3)).Dispose();
+        Assert.AreEqual(2, network.Compilations, "In float and quantized, once each.");
+        Apply(network, options).Fit(TestView.Features(7, 3)).Dispose();
+        Assert.AreEqual(3, network.Compilations);
+    }
+
+    [TestMethod]
+    public void A_fit_can_be_cancelled_while_it_profiles()
+    {
+        using var network = TestNetwork.Affine(4, 3);
+        using var stop = new CancellationTokenSource();
+        TestView data = TestView.Features(100, 3);
+        QaicEstimator estimator = Apply(network, s_quantized, o => o with { CancellationToken = stop.Token, CalibrationProgress = new CancelAtOnce(stop) });
+        Assert.Throws<OperationCanceledException>(() => estimator.Fit(data));
+        Assert.IsLessThan(20, data.RowsRead);
+        Assert.AreEqual(0, data.OpenCursors);
+        Assert.AreEqual(1, network.Compilations, "Only in float.");
+    }
+
+    [TestMethod]
+    public void A_fit_can_be_cancelled_while_it_writes_rows_for_the_best_calibration()
+    {
+        using var network = TestNetwork.Affine(4, 1);
+        using var stop = new CancellationTokenSource();
+        var data = new TestView(100, TestColumn.Vector<float>("x", new VectorDataViewType(NumberDataViewType.Single, 1), r =>
+        {
+            if (r == 9)
+            {
+                stop.Cancel();
+            }
+
+            return [r];
+        }));
+        QaicEstimator estimator = Apply(network, s_quantized with { QuantizationCalibration = QuantizationCalibration.Auto }, o => o with { CancellationToken = stop.Token });
+        Assert.Throws<OperationCanceledException>(() => estimator.Fit(data));
+        Assert.IsLessThan(20, data.RowsRead);
+        Assert.AreEqual(1, network.Compilations, "Only in float.");
     }
 
     [TestMethod]
@@ -249,6 +309,11 @@ public sealed class QuantizedEstimatorTests
         Assert.Contains("Profile and Options.ConvertToQuantize", Assert.ThrowsExactly<ArgumentException>(() => Apply(network, s_quantized, o => o with { Profile = Profile(1) })).Message);
         Assert.Contains("Profile and Options.ConvertToFp16", Assert.ThrowsExactly<ArgumentException>(() => Apply(network, new() { ConvertToFp16 = true }, o => o with { Profile = Profile(1) })).Message);
         Assert.Contains("is not an .onnx file", Assert.ThrowsExactly<ArgumentException>(() => Apply(network, new(), o => o with { Profile = Profile(1), ModelPath = network.QpcPath })).Message);
+    }
+
+    private sealed class CancelAtOnce(CancellationTokenSource stop) : IProgress<ProfilingProgress>
+    {
+        public void Report(ProfilingProgress value) => stop.Cancel();
     }
 
     private static QuantizationProfile Profile(float maximum) => new(QuantizationProfile.OwnToolsVersion, 1, [new TensorStatistics("x:0", 0, maximum, [1])]);

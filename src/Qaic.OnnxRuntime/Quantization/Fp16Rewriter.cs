@@ -23,7 +23,7 @@ internal static partial class Fp16Rewriter
     /// <summary>The whole network: <see cref="QaicOptions.ConvertToFp16"/>. Weights become FP16 constants; inputs and outputs are rounded, or every activation (<see cref="QaicOptions.SimulateFp16Activations"/>).</summary>
     /// <exception cref="CompilationException">The node precision file does not fit the model, the model is too old, or ONNX Runtime refuses it.</exception>
     public static PrecisionRecord Apply(OnnxModel model, QaicOptions options, ILogger logger) =>
-        Apply(model, options, options.NodePrecisionInfoFile is { } file ? NodePrecision.Load(file) : NodePrecision.None, logger);
+        Apply(model, options, NodePrecisionFile.Load(options, logger), logger);
 
     /// <summary>The same with node precisions at hand.</summary>
     /// <param name="model">The model; changed in place.</param>

@@ -68,7 +68,7 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
 
     private PrecisionRecord Quantize(OnnxModel model, bool isProfileShape)
     {
-        NodePrecision nodes = options.NodePrecisionInfoFile is { } file ? NodePrecision.Load(file) : NodePrecision.None;
+        NodePrecision nodes = NodePrecisionFile.Load(options, logger);
         var graph = FloatGraph.Prepare(model);
         if (options.ExternalQuantizationFile is { } encodings)
         {
@@ -83,7 +83,7 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
             profile.Save(target);
         }
 
-        return QdqRewriter.Apply(graph, profile, null, nodes, options, logger) with { ProfileHash = $"0x{profile.GraphHash:X16}" };
+        return QdqRewriter.Apply(graph, profile, null, nodes, options, logger);
     }
 
     private QuantizationProfile Load(string path, FloatGraph profiled)

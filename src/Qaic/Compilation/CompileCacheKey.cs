@@ -15,12 +15,12 @@ internal static class CompileCacheKey
     // Options that the vendor's compiler takes from the environment.
     private const string HiddenOptions = "QAIC_COMPILER_OPTS_UNSUPPORTED";
 
-    private const long MaxListLength = 64 << 20;
+    // By its data, not by its text: lists are made anew, in other directories, for the same data.
+    private const string InputList = "input_list_file";
 
-    // Files that name further files, and what stands between the names: raw tensors, libraries.
+    // Files that name further files, and what stands between the names: libraries.
     private static readonly Dictionary<string, char[]> s_lists = new(StringComparer.Ordinal)
     {
-        ["input_list_file"] = [',', '\r', '\n'],
         ["register_custom_op"] = [',', '\r', '\n', '\t', ' ', '"', '\'', ':', '[', ']', '{', '}'],
     };
 
@@ -46,7 +46,7 @@ internal static class CompileCacheKey
         }
         catch (QpcFormatException e)
         {
-            reason = $"the files it consists of could not be found: {e.Message}";
+            reason = $"the files it consists of are not known: {e.Message}";
             return null;
         }
     }
@@ -128,25 +128,62 @@ internal static class CompileCacheKey
             return;
         }
 
+        if (keyword == InputList)
+        {
+            AddInputs(key, path, stamp, digests, cancellationToken);
+            return;
+        }
+
         key.Add("file", digests.Of(path, cancellationToken));
         if (!s_lists.TryGetValue(keyword, out char[]? separators))
         {
             return;
         }
 
-        if (stamp.Size > MaxListLength)
-        {
-            throw new QpcFormatException($"'{path}' has {stamp.Size} bytes, too many for a list of files", 0);
-        }
-
+        CheckListSize(path, stamp);
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         foreach (string name in File.ReadAllText(path).Split(separators, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            // The tools resolve them against the working directory; people mean the list's own.
-            if (new[] { name, Path.Combine(folder, name) }.FirstOrDefault(candidate => FileStamp.Of(candidate) is not null) is { } found)
+            if (Found(name, folder) is { } found)
             {
                 key.Add("listed file", name, digests.Of(found, cancellationToken));
             }
+        }
+    }
+
+    // The data of each inference in order, wherever it lies. A number before each line keeps lines apart.
+    private static void AddInputs(Items key, string path, FileStamp stamp, FileDigests digests, CancellationToken cancellationToken)
+    {
+        CheckListSize(path, stamp);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        foreach (string line in File.ReadLines(path).Where(line => !string.IsNullOrWhiteSpace(line)))
+        {
+            string[] names = line.Split(',', StringSplitOptions.TrimEntries);
+            key.Add("inference", Text(names.Length));
+            foreach (string name in names)
+            {
+                if (Found(name, folder) is { } found)
+                {
+                    key.Add("data", digests.Of(found, cancellationToken));
+                }
+                else
+                {
+                    // The compiler says what is wrong, and what failed is not kept.
+                    key.Add("missing file", name);
+                }
+            }
+        }
+    }
+
+    // The tools resolve names against the working directory; people mean the list's own.
+    private static string? Found(string name, string folder) =>
+        name.Length == 0 ? null : new[] { name, Path.Combine(folder, name) }.FirstOrDefault(candidate => FileStamp.Of(candidate) is not null);
+
+    private static void CheckListSize(string path, FileStamp stamp)
+    {
+        if (stamp.Size > InputListFile.MaxBytes)
+        {
+            throw new QpcFormatException($"'{path}' has {stamp.Size} bytes, too many for a list of files", 0);
         }
     }
 

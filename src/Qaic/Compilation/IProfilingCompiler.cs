@@ -4,8 +4,10 @@ using Qaic.Quantization;
 namespace Qaic.Compilation;
 
 /// <summary>How far profiling has come.</summary>
-/// <param name="Samples">Rows that have run through the network.</param>
-/// <param name="Tensors">Tensors that are observed.</param>
+/// <remarks>A compiler in this process runs rows as they come. One that is a program of its own gets them as files: it first reports the rows that were written, with 0 tensors, then nothing
+/// while it runs, and at the end all rows with the tensors of the profile.</remarks>
+/// <param name="Samples">Rows that have run through the network or, as long as <paramref name="Tensors"/> is 0, that are ready for it.</param>
+/// <param name="Tensors">Tensors that are observed; 0 while rows are only being written.</param>
 public readonly record struct ProfilingProgress(long Samples, int Tensors);
 
 /// <summary>A compiler that can watch data run through a network.</summary>

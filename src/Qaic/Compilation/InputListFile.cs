@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using Qaic.Quantization;
 
 namespace Qaic.Compilation;
@@ -11,8 +12,10 @@ namespace Qaic.Compilation;
 /// </remarks>
 public sealed class InputListFile
 {
+    /// <summary>Largest list that is read.</summary>
+    internal const int MaxBytes = 256 << 20;
+
     private const string What = "list of inputs";
-    private const int MaxBytes = 256 << 20;
 
     // Longer paths no system opens.
     private const int LongestPath = 4096;
@@ -87,6 +90,34 @@ public sealed class InputListFile
         return Lines.Select((files, i) => Read(inputs, files, _lineNumbers[i]));
     }
 
+    /// <summary>The list with full paths, for a reader that looks from the working directory only.</summary>
+    /// <returns>Null if it is such a list already: no file of it is found from the list's own directory alone.</returns>
+    /// <exception cref="QuantizationFormatException">A full path has a comma, which a list cannot hold.</exception>
+    internal string? WithFullPaths()
+    {
+        var text = new StringBuilder();
+        bool isChanged = false;
+        for (int i = 0; i < Lines.Count; i++)
+        {
+            string separator = "";
+            foreach (string file in Lines[i])
+            {
+                string place = Places(file).FirstOrDefault(File.Exists) ?? file;
+                bool isMoved = place != file && !File.Exists(file);
+                isChanged |= isMoved;
+                string written = isMoved ? place : file;
+                text.Append(separator).Append(isMoved && written.Contains(',', StringComparison.Ordinal)
+                    ? throw new QuantizationFormatException(Path, _lineNumbers[i], $"'{file}' is '{written}', whose comma a list of inputs cannot hold. Move the list and its files, or work in the list's directory.")
+                    : written);
+                separator = ",";
+            }
+
+            text.Append('\n');
+        }
+
+        return isChanged ? text.ToString() : null;
+    }
+
     /// <summary>Writes samples as raw files and a list of them, which is how data reaches the vendor's compiler.</summary>
     /// <param name="directory">Directory for the files; it is made if it is missing. Its path must have no comma.</param>
     /// <param name="inputs">The model's inputs, in its order, with the shape of a whole batch. If all lead with the same dimension, that is the batch.</param>
@@ -102,7 +133,7 @@ public sealed class InputListFile
         string directory, IReadOnlyList<TensorSpec> inputs, IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        using var writer = new InputListWriter(directory, inputs);
+        var writer = new InputListWriter(directory, inputs);
         foreach (IReadOnlyDictionary<string, Tensor> sample in samples)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -155,9 +186,11 @@ public sealed class InputListFile
         }
     }
 
+    private string[] Places(string file) => System.IO.Path.IsPathRooted(file) ? [file] : [System.IO.Path.GetFullPath(file), System.IO.Path.GetFullPath(file, _directory)];
+
     private FileStream Open(string file, TensorSpec input, int line)
     {
-        string[] places = System.IO.Path.IsPathRooted(file) ? [file] : [System.IO.Path.GetFullPath(file), System.IO.Path.GetFullPath(file, _directory)];
+        string[] places = Places(file);
         foreach (string place in places.Distinct())
         {
             if (File.Exists(place))

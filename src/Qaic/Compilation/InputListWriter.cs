@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Numerics.Tensors;
 using System.Text;
+using Qaic.Options;
 using Qaic.Quantization;
 
 namespace Qaic.Compilation;
 
 /// <summary>Gathers rows into batches, and writes each as raw files and a line of the list. Keeps one batch, and the rows that fill the last one.</summary>
-internal sealed class InputListWriter : IDisposable
+internal sealed class InputListWriter
 {
     private const string ListName = "inputs.txt";
 
@@ -62,7 +63,7 @@ internal sealed class InputListWriter : IDisposable
     public int Inferences => _inferences;
 
     /// <summary>Adds the rows of a sample.</summary>
-    /// <exception cref="ArgumentException">It lacks an input, or has one of the wrong type or shape, or with NaN or infinity.</exception>
+    /// <exception cref="ArgumentException">It lacks an input, has one that the model has not, or has one of the wrong type or shape, or with NaN or infinity.</exception>
     /// <exception cref="IOException">A file cannot be written.</exception>
     public void Add(IReadOnlyDictionary<string, Tensor> sample)
     {
@@ -83,6 +84,12 @@ internal sealed class InputListWriter : IDisposable
 
             rows = count;
             CheckFinite(tensors[i], input);
+        }
+
+        if (sample.Count != _inputs.Count && sample.Keys.FirstOrDefault(k => _inputs.All(i => i.Name != k)) is { } extra)
+        {
+            string hint = Spelling.Nearest(extra, _inputs.Select(i => i.Name)) is { } nearest ? $" Did you mean '{nearest}'?" : "";
+            throw new ArgumentException($"Sample {_samples}: the model has no input '{extra}'.{hint} It has: {string.Join(", ", _inputs.Select(i => $"'{i.Name}'"))}.", nameof(sample));
         }
 
         for (int row = 0; row < rows; row++)
@@ -132,8 +139,6 @@ internal sealed class InputListWriter : IDisposable
         QuantizationFiles.Write(path, "list of inputs", stream => stream.Write(QuantizationFiles.Utf8.GetBytes(_list.ToString())));
         return new WrittenInputs(path, Rows, _inferences);
     }
-
-    public void Dispose() => _list.Clear();
 
     private int RowsOf(Tensor tensor, TensorSpec input)
     {

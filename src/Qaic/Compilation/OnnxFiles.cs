@@ -27,7 +27,7 @@ internal static unsafe class OnnxFiles
     /// <inheritdoc cref="ExternalLocations" path="/exception"/>
     public static string? LeadingSymbol(string modelPath)
     {
-        string?[] symbols = [.. Inputs(modelPath).Select(i => i.Dimensions is [(_, { Length: > 0 } symbol), ..] ? symbol : null).Distinct()];
+        string?[] symbols = [.. Inputs(modelPath).Select(i => i.LeadingSymbol).Distinct()];
         return symbols is [{ } common] ? common : null;
     }
 

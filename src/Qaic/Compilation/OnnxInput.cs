@@ -9,6 +9,9 @@ namespace Qaic.Compilation;
 /// <param name="Dimensions">Dimensions: a length, or a symbol, or neither. Default if the model gives no shape.</param>
 internal sealed record OnnxInput(string Name, int DataType, ImmutableArray<(long? Length, string? Symbol)> Dimensions)
 {
+    /// <summary>The symbol that is the first dimension; null if there is a number, nothing, or no shape at all.</summary>
+    public string? LeadingSymbol => !Dimensions.IsDefaultOrEmpty && Dimensions[0].Symbol is { Length: > 0 } symbol ? symbol : null;
+
     /// <summary>With values for its symbols.</summary>
     /// <param name="symbols">Lengths of symbols.</param>
     /// <param name="batch">Length of a first dimension that has no name.</param>

@@ -90,6 +90,16 @@ public sealed record PrecisionRecord
         .GroupBy(pairs => pairs.Length)
         .MinBy(alike => alike.Key)!
         .Aggregate((a, b) => [.. a.Zip(b, (x, y) => x.Scale <= y.Scale ? x : y)]);
+
+    /// <summary>Whether both say the same, lists by their content.</summary>
+    public bool Equals(PrecisionRecord? other) =>
+        other is not null
+        && (Precision, Schema, SchemaConstants, Calibration, CalibrationReason) == (other.Precision, other.Schema, other.SchemaConstants, other.Calibration, other.CalibrationReason)
+        && (Percentile, BiasPrecision, IsChannelwise, IsRowwise, ProfileHash) == (other.Percentile, other.BiasPrecision, other.IsChannelwise, other.IsRowwise, other.ProfileHash)
+        && QuantizedNodes.SequenceEqual(other.QuantizedNodes) && Fp16Nodes.SequenceEqual(other.Fp16Nodes) && Fp32Nodes.SequenceEqual(other.Fp32Nodes) && Tensors.SequenceEqual(other.Tensors);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Precision, Schema, SchemaConstants, Calibration, ProfileHash, QuantizedNodes.Count, Fp16Nodes.Count, Tensors.Count);
 }
 
 /// <summary>A quantized tensor.</summary>
@@ -105,4 +115,12 @@ public sealed record QuantizedTensor(
 {
     /// <summary>The values of <see cref="Kind"/>.</summary>
     internal const string Activation = "activation", Weight = "weight", Bias = "bias";
+
+    /// <summary>Whether both say the same, lists by their content.</summary>
+    public bool Equals(QuantizedTensor? other) =>
+        other is not null && (Name, ProfileName, Kind) == (other.Name, other.ProfileName, other.Kind) && Minimum.Equals(other.Minimum) && Maximum.Equals(other.Maximum)
+        && Scales.SequenceEqual(other.Scales) && Offsets.SequenceEqual(other.Offsets);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Name, ProfileName, Kind, Minimum, Maximum, Scales.Count, Offsets.Count);
 }

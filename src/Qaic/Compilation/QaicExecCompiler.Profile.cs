@@ -16,7 +16,8 @@ public sealed partial class QaicExecCompiler
     /// <remarks>
     /// The samples are written as raw files into a temporary directory (see <c>TMPDIR</c>), which needs room for all of them and is deleted at the end, and the tool runs once
     /// with <c>-dump-profile</c>. Their batch is the value of the batch symbol, else <see cref="QaicOptions.BatchSize"/>, else 1. <see cref="QaicOptions.QuantizationCalibration"/>
-    /// does not matter: a profile serves all of them.
+    /// does not matter: a profile serves all of them. Progress counts rows as they are written, with no tensor observed yet; while the tool runs there is none to tell; when it is done,
+    /// one report has all rows and the tensors.
     /// </remarks>
     /// <exception cref="IOException">The temporary directory cannot be written to.</exception>
     /// <exception cref="OperationCanceledException">The profiling was cancelled; the compiler and all it had started have ended.</exception>
@@ -40,7 +41,7 @@ public sealed partial class QaicExecCompiler
     }
 
     /// <inheritdoc/>
-    /// <remarks>As <see cref="Profile"/>; the tool runs on a thread of the pool.</remarks>
+    /// <remarks>As <see cref="Profile"/>; threads of the pool read the data, write the files and run the tool.</remarks>
     public async Task<QuantizationProfile> ProfileAsync(
         string modelPath,
         IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> samples,
@@ -50,13 +51,18 @@ public sealed partial class QaicExecCompiler
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        using ProfilingRun run = Begin(modelPath, options, logger, cancellationToken);
-        await foreach (IReadOnlyDictionary<string, Tensor> sample in samples.WithCancellation(cancellationToken).ConfigureAwait(false))
-        {
-            Add(run, sample, progress);
-        }
+        return await Task.Run(Run, CancellationToken.None).ConfigureAwait(false);
 
-        return await Task.Run(() => Complete(run, options, logger, progress, cancellationToken), CancellationToken.None).ConfigureAwait(false);
+        async Task<QuantizationProfile> Run()
+        {
+            using ProfilingRun run = Begin(modelPath, options, logger, cancellationToken);
+            await foreach (IReadOnlyDictionary<string, Tensor> sample in samples.WithCancellation(cancellationToken).ConfigureAwait(false))
+            {
+                Add(run, sample, progress);
+            }
+
+            return Complete(run, options, logger, progress, cancellationToken);
+        }
     }
 
     private ProfilingRun Begin(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
@@ -114,7 +120,18 @@ public sealed partial class QaicExecCompiler
         ];
         QaicExecRun profiling = QaicExecPlan.For(run.Model, arguments, Hardware(options, run.Tool), IsCompileOnlyNeeded(run.Tool), run.Work.Path)[0];
         Gate(profiling.Arguments.Where(a => a.Keyword.Length > 0).ToList(), run.Tool);
-        string tail = Execute(profiling, run.Model, run.Tool, options, logger, stop.Token, cancellationToken);
+        string tail;
+        try
+        {
+            tail = Execute(profiling, run.Model, run.Tool, options, logger, stop.Token, cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            // With the caller's token, not the one that joins it with the time limit.
+            cancellationToken.ThrowIfCancellationRequested();
+            throw;
+        }
+
         try
         {
             QuantizationProfile profile = QuantizationProfile.Load(profiling.Output);
@@ -159,7 +176,7 @@ public sealed partial class QaicExecCompiler
         }
 
         // A tool that was told the batch by number gives it to symbols that lead.
-        foreach (string leading in inputs.Select(i => i.Dimensions is [(_, { Length: > 0 } symbol), ..] ? symbol : null).OfType<string>())
+        foreach (string leading in inputs.Select(i => i.LeadingSymbol).OfType<string>())
         {
             if (batch is { } rows)
             {
@@ -178,10 +195,6 @@ public sealed partial class QaicExecCompiler
 
     private sealed record ProfilingRun(string Model, QaicExecCapabilities Tool, IReadOnlyList<CompilerArgument> Arguments, TemporaryDirectory Work, InputListWriter Writer) : IDisposable
     {
-        public void Dispose()
-        {
-            Writer.Dispose();
-            Work.Dispose();
-        }
+        public void Dispose() => Work.Dispose();
     }
 }

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using Qaic.Options;
 using Qaic.Qpc;
+using Qaic.Quantization;
 
 namespace Qaic.Compilation;
 
@@ -94,7 +95,7 @@ public sealed partial class QaicExecCompiler : IProfilingCompiler
 
     /// <inheritdoc/>
     /// <remarks>The compiler writes into a new directory inside <paramref name="outputDirectory"/>; what it has made is renamed into place when all of it is there and opens as a QPC.
-    /// Each line that it prints goes to <paramref name="logger"/>, from other threads than the caller's. <see cref="QaicOptions.CompileTimeout"/> counts all runs together.
+    /// A list of inputs whose files are found from its own directory only is passed on with full paths. Each line that it prints goes to <paramref name="logger"/>, from other threads than the caller's. <see cref="QaicOptions.CompileTimeout"/> counts all runs together.
     /// <see cref="QaicOptions.CompilerPath"/> is not looked at: it chooses a compiler (<see cref="Find"/>), and this one is chosen.</remarks>
     /// <exception cref="ArgumentException">Options contradict each other.</exception>
     /// <exception cref="IOException">The output directory cannot be written to.</exception>
@@ -127,7 +128,7 @@ public sealed partial class QaicExecCompiler : IProfilingCompiler
             Make(target);
             using var work = TemporaryDirectory.CreateIn(target);
             QaicExecCapabilities tool = QaicExecCapabilities.Of(Path, Clock, stop.Token);
-            IReadOnlyList<CompilerArgument> arguments = Arguments(model, options, tool, work.Path);
+            IReadOnlyList<CompilerArgument> arguments = WithInputs(Arguments(model, options, tool, work.Path), options, work.Path);
             Gate(arguments, tool);
             foreach (QaicExecRun run in QaicExecPlan.For(model, arguments, Hardware(options, tool), IsCompileOnlyNeeded(tool), work.Path))
             {
@@ -223,6 +224,41 @@ public sealed partial class QaicExecCompiler : IProfilingCompiler
         string path = System.IO.Path.Combine(directory, "specializations.json");
         File.WriteAllText(path, SpecializationConfig.FromOptions(options)!.ToJson());
         return [.. arguments, new CompilerArgument("specializations", "network-specialization-config", $"-network-specialization-config={path}")];
+    }
+
+    // The tool looks for the files of a list from the working directory only. What is wrong with a list, the tool says.
+    private static IReadOnlyList<CompilerArgument> WithInputs(IReadOnlyList<CompilerArgument> arguments, QaicOptions options, string directory)
+    {
+        if (options.InputListFile is not { } list || FullPaths(list) is not { } text)
+        {
+            return arguments;
+        }
+
+        string path = System.IO.Path.Combine(directory, "inputs.txt");
+        QuantizationFiles.Write(path, "list of inputs", stream => stream.Write(QuantizationFiles.Utf8.GetBytes(text)));
+        return [.. arguments.Select(a => a.Keyword == "input_list_file" ? a with { Text = $"-{a.Flag}={path}" } : a)];
+    }
+
+    private static string? FullPaths(string path)
+    {
+        InputListFile list;
+        try
+        {
+            list = InputListFile.Load(path);
+        }
+        catch (Exception e) when (e is QuantizationFormatException or IOException)
+        {
+            return null;
+        }
+
+        try
+        {
+            return list.WithFullPaths();
+        }
+        catch (QuantizationFormatException e)
+        {
+            throw new CompilationException(e.Message, e);
+        }
     }
 
     // The compiler takes the batch by its symbol or, of a model that has none, by number; never both.

@@ -311,16 +311,16 @@ public sealed partial record QaicOptions
         Help = "How ranges are chosen from a profile. None takes the smallest and largest value.")]
     public QuantizationCalibration? QuantizationCalibration { get; init; }
 
-    /// <summary>Percentage of the values that a range covers, for <see cref="QuantizationCalibration"/> Percentile; 100 clips nothing.</summary>
+    /// <summary>Percentage of the values that a range covers, for <see cref="QuantizationCalibration"/> Percentile. Even 100 may clip the last bin of the histogram.</summary>
     /// <value>percentile_calibration_value: float, 90 to 100. Default: 100 (the compiler's). Flag: -percentile-calibration-value=&lt;float&gt;.</value>
     [Option(OptionStage.Compile, "percentile_calibration_value", Flag = "percentile-calibration-value", Form = OptionForm.Value, Minimum = 90, Maximum = 100, Unset = "100 (the compiler's)", IsSimulated = true,
-        Help = "Percentage of the values that a range covers, for quantization_calibration Percentile; 100 clips nothing.")]
+        Help = "Percentage of the values that a range covers, for quantization_calibration Percentile. Even 100 may clip the last bin of the histogram.")]
     public decimal? PercentileCalibrationValue { get; init; }
 
-    /// <summary>Bins of each histogram while profiling. KLMinimization needs 255.</summary>
-    /// <value>num_histogram_bins: int, 1 or more. Default: 512 (the compiler's). Flag: -num-histogram-bins=&lt;int&gt;.</value>
-    [Option(OptionStage.Compile, "num_histogram_bins", Flag = "num-histogram-bins", Form = OptionForm.Value, Minimum = 1, Unset = "512 (the compiler's)", IsSimulated = true,
-        Help = "Bins of each histogram while profiling. KLMinimization needs 255.")]
+    /// <summary>Bins of each histogram while profiling. KLMinimization needs 255; calibration takes long with thousands.</summary>
+    /// <value>num_histogram_bins: int, 1 to 8192. Default: 512 (the compiler's). Flag: -num-histogram-bins=&lt;int&gt;.</value>
+    [Option(OptionStage.Compile, "num_histogram_bins", Flag = "num-histogram-bins", Form = OptionForm.Value, Minimum = 1, Maximum = 8192, Unset = "512 (the compiler's)", IsSimulated = true,
+        Help = "Bins of each histogram while profiling. KLMinimization needs 255; calibration takes long with thousands.")]
     public int? NumHistogramBins { get; init; }
 
     /// <summary>Type of quantized activations and weights.</summary>

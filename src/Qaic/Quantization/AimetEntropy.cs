@@ -10,65 +10,31 @@ internal static class AimetEntropy
     private const int QuantizedBins = 255;
     private const double Conditioning = 0.0001;
 
-    public static AimetEncoding Choose(AimetHistogram histogram, AimetSymmetry symmetry)
+    public static AimetEncoding Choose(AimetHistogram histogram, AimetSymmetry symmetry, CancellationToken cancellationToken)
     {
         (double minimum, double maximum, double[] counts) = (histogram.Minimum, histogram.Maximum, histogram.Counts);
         if (symmetry.Symmetric && (minimum < 0 || !symmetry.Unsigned))
         {
             double end = Math.Max(Math.Abs(maximum), Math.Abs(minimum));
-            counts = Redistribute(counts, minimum, maximum, -end, end);
+            counts = HistogramWindow.Redistribute(counts, minimum, maximum, -end, end);
             (minimum, maximum) = (-end, end);
         }
 
-        (double low, double high) = counts.Length < QuantizedBins ? (minimum, maximum) : Search(counts, minimum, maximum, symmetry.Symmetric);
+        (double low, double high) = counts.Length < QuantizedBins ? (minimum, maximum) : Search(counts, minimum, maximum, symmetry.Symmetric, cancellationToken);
         return AimetEncoding.Cover(MathF.Min((float)low, 0), MathF.Max((float)high, 0), symmetry);
     }
 
-    // The histogram over another range with as many bins. Each count goes to the bins that its own overlaps, in whole numbers and in proportion.
-    private static double[] Redistribute(double[] counts, double minimum, double maximum, double newMinimum, double newMaximum)
-    {
-        if (minimum == newMinimum && maximum == newMaximum)
-        {
-            return counts;
-        }
-
-        int bins = counts.Length;
-        double width = (maximum - minimum) / bins, newWidth = (newMaximum - newMinimum) / bins;
-        var result = new double[bins];
-        for (int i = 0; i < bins; i++)
-        {
-            double left = counts[i];
-            if (left == 0)
-            {
-                continue;
-            }
-
-            double begin = minimum + (i * width), end = minimum + ((i + 1) * width);
-            int first = (int)Math.Clamp(Math.Floor((begin - newMinimum) / newWidth), 0, bins - 1);
-            int last = (int)Math.Clamp(Math.Ceiling((end - newMinimum) / newWidth), 0, bins - 1);
-            for (int k = first; k <= last; k++)
-            {
-                double newBegin = newMinimum + (k * newWidth), newEnd = newMinimum + ((k + 1) * newWidth);
-                double share = Math.Clamp((Math.Min(end, newEnd) - Math.Max(begin, newBegin)) / width, 0, 1);
-                double moved = Math.Min(Math.Round(share * counts[i], MidpointRounding.AwayFromZero), left);
-                result[k] += moved;
-                left -= moved;
-            }
-        }
-
-        return result;
-    }
-
-    private static (double Low, double High) Search(double[] counts, double minimum, double maximum, bool symmetric)
+    private static (double Low, double High) Search(double[] counts, double minimum, double maximum, bool symmetric, CancellationToken cancellationToken)
     {
         double width = (maximum - minimum) / counts.Length;
         double[] seen = new double[counts.Length], quantized = new double[counts.Length];
         (double low, double high, double least) = (minimum, maximum, double.PositiveInfinity);
         for ((int start, int stop) = (0, counts.Length - 1); stop - start + 1 >= QuantizedBins;)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             int length = stop - start + 1;
             Span<double> p = seen.AsSpan(0, length), q = quantized.AsSpan(0, length);
-            Saturate(counts, start, stop, p);
+            HistogramWindow.Saturate(counts, start, stop, p);
             Quantize(counts.AsSpan(start, length), q);
             if (Total(p) == 0 || Total(q) == 0)
             {
@@ -104,25 +70,6 @@ internal static class AimetEntropy
         }
 
         return (start + fromLeft, stop - 2 + fromLeft);
-    }
-
-    // The window, with everything outside of it counted in its outermost bins.
-    private static void Saturate(double[] counts, int start, int stop, Span<double> window)
-    {
-        counts.AsSpan(start, window.Length).CopyTo(window);
-        double left = 0, right = 0;
-        for (int i = 0; i <= start; i++)
-        {
-            left += counts[i];
-        }
-
-        for (int i = stop; i < counts.Length; i++)
-        {
-            right += counts[i];
-        }
-
-        window[0] = left;
-        window[^1] = right;
     }
 
     private static void Quantize(ReadOnlySpan<double> window, Span<double> result)

@@ -61,7 +61,7 @@ internal sealed class AimetMse
         }
     }
 
-    public static AimetEncoding Choose(AimetHistogram histogram, AimetSymmetry symmetry) => new AimetMse(histogram, symmetry).Choose();
+    public static AimetEncoding Choose(AimetHistogram histogram, AimetSymmetry symmetry, CancellationToken cancellationToken) => new AimetMse(histogram, symmetry).Choose(cancellationToken);
 
     // The edges are added up in float32, which makes them drift a little.
     private static List<float> Edges(AimetHistogram histogram, float minimum, float maximum)
@@ -79,7 +79,7 @@ internal sealed class AimetMse
         return edges;
     }
 
-    private AimetEncoding Choose()
+    private AimetEncoding Choose(CancellationToken cancellationToken)
     {
         // The widest: the answer where no middle meets a bin that is not empty, which no histogram of data brings about.
         (float Low, float High) best = (_lows[0], _highs.Length > 1 ? _highs[^2] : 0);
@@ -89,8 +89,9 @@ internal sealed class AimetMse
         }
 
         float least = float.PositiveInfinity;
-        foreach ((float low, float high) in Contenders())
+        foreach ((float low, float high) in Contenders(cancellationToken))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             float cost = Cost(low, high);
             if (cost < least)
             {
@@ -102,13 +103,14 @@ internal sealed class AimetMse
     }
 
     // The pairs that could have the least float32 cost, in AIMET's order.
-    private List<(float Low, float High)> Contenders()
+    private List<(float Low, float High)> Contenders(CancellationToken cancellationToken)
     {
         var found = new List<(int Low, int High, double Cost)>();
         int[] above = Array.ConvertAll(_highs, h => FirstAbove(h));
         double limit = double.PositiveInfinity;
         for (int i = 0; i < _lows.Length; i++)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             int first = FirstFrom(_lows[i]);
 
             // The widest range first: it is seldom far from the best, and rules out the narrow ones.

@@ -3,7 +3,7 @@ namespace Qaic.Quantization;
 /// <summary>How parameters are chosen for a tensor.</summary>
 /// <param name="Schema">What integers stand for.</param>
 /// <param name="Calibration">How the range is chosen from the statistics.</param>
-/// <param name="Percentile">Percentage that the range covers, for <see cref="QuantizationCalibration.Percentile"/>: 90 to 100.</param>
+/// <param name="Percentile">Percentage that the range covers, for <see cref="QuantizationCalibration.Percentile"/>: 90 to 100. The upper end is the left edge of a bin, as in AIMET: 100 clips what is in the last bin, which matters with few bins.</param>
 public sealed record CalibrationMethod(QuantizationSchema Schema, QuantizationCalibration Calibration = QuantizationCalibration.None, double Percentile = 100);
 
 /// <summary>Chooses quantization parameters from statistics.</summary>
@@ -37,6 +37,7 @@ public static class Calibrator
     /// <summary>Parameters for what was seen of a tensor.</summary>
     /// <param name="statistics">What was seen.</param>
     /// <param name="method">How to choose.</param>
+    /// <param name="cancellationToken">Ends the search of KLMinimization, KLMinimizationV2 and MSE, whose time grows with the square or the cube of the number of bins.</param>
     /// <returns>Scale and offset; 0 is exactly representable with every method and schema.</returns>
     /// <remarks>
     /// A tensor of one value, one whose values are all the same, one without a histogram, and one whose bins are too wide or too narrow for float32 (a range of ±FLT_MAX) is not calibrated:
@@ -44,7 +45,8 @@ public static class Calibrator
     /// </remarks>
     /// <exception cref="ArgumentException">The method is <see cref="QuantizationCalibration.Auto"/>, which needs data to decide, or names no schema or calibration.</exception>
     /// <exception cref="ArgumentOutOfRangeException">The percentile is not within 90 to 100.</exception>
-    public static QuantizationParameters Choose(TensorStatistics statistics, CalibrationMethod method)
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static QuantizationParameters Choose(TensorStatistics statistics, CalibrationMethod method, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(statistics);
         ArgumentNullException.ThrowIfNull(method);
@@ -58,11 +60,11 @@ public static class Calibrator
         if (method.Calibration == QuantizationCalibration.KLMinimization)
         {
             QuantizationSchema schema = Widen(ref minimum, ref maximum, method.Schema, IntegerRange.Int8);
-            (minimum, maximum) = KlMinimization.Narrow(statistics, minimum, maximum, symmetric: schema != QuantizationSchema.Asymmetric);
+            (minimum, maximum) = KlMinimization.Narrow(statistics, minimum, maximum, symmetric: schema != QuantizationSchema.Asymmetric, cancellationToken);
             return Cover(minimum, maximum, schema, IntegerRange.Int8);
         }
 
-        return AimetHistogram.From(statistics) is { } histogram ? FromAimet(histogram, method) : Choose(minimum, maximum, method.Schema);
+        return AimetHistogram.From(statistics) is { } histogram ? FromAimet(histogram, method, cancellationToken) : Choose(minimum, maximum, method.Schema);
     }
 
     /// <summary>Parameters for a range, without calibration: what weights and biases get.</summary>
@@ -163,14 +165,14 @@ public static class Calibrator
             : new(MathF.Max((float)scale, SmallestScale), schema == QuantizationSchema.Asymmetric ? offset : 0);
     }
 
-    private static QuantizationParameters FromAimet(AimetHistogram histogram, CalibrationMethod method)
+    private static QuantizationParameters FromAimet(AimetHistogram histogram, CalibrationMethod method, CancellationToken cancellationToken)
     {
         var symmetry = new AimetSymmetry(method.Schema != QuantizationSchema.Asymmetric, method.Schema == QuantizationSchema.SymmetricWithUInt8);
         AimetEncoding encoding = method.Calibration switch
         {
-            QuantizationCalibration.KLMinimizationV2 => AimetEntropy.Choose(histogram, symmetry),
+            QuantizationCalibration.KLMinimizationV2 => AimetEntropy.Choose(histogram, symmetry, cancellationToken),
             QuantizationCalibration.Percentile => AimetPercentile.Choose(histogram, symmetry, (float)method.Percentile),
-            QuantizationCalibration.Mse => AimetMse.Choose(histogram, symmetry),
+            QuantizationCalibration.Mse => AimetMse.Choose(histogram, symmetry, cancellationToken),
             _ => AimetSqnr.Choose(histogram, symmetry),
         };
 

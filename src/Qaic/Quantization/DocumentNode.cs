@@ -57,17 +57,13 @@ internal abstract record DocumentNode(int Line)
                 ? node
                 : throw Error(parser, path, "Here begins a second document; the file has one. Remove the other.");
         }
-        catch (QuantizationFormatException)
-        {
-            throw;
-        }
         catch (YamlException e)
         {
             throw new QuantizationFormatException(path, (int)e.Start.Line, $"This is no YAML: {e.Message}", e);
         }
-        catch (Exception e)
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or IndexOutOfRangeException or KeyNotFoundException or NullReferenceException or FormatException or OverflowException)
         {
-            // YamlDotNet's scanner meets some damaged texts with InvalidOperationException and the like.
+            // YamlDotNet's scanner meets some damaged texts with these.
             throw new QuantizationFormatException(path, (int)(parser.Current?.End.Line ?? 1), $"This is no YAML, from here on at the latest: {e.Message}", e);
         }
     }

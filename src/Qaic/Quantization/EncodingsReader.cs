@@ -134,6 +134,11 @@ internal sealed class EncodingsReader(string path)
 
             // The range must hold 0, which padding and ReLU make.
             (low, high) = (Math.Min(low, 0), Math.Max(high, 0));
+            if (low == high && scale is null)
+            {
+                throw field.Error("has min 0 and max 0, a range without width, and no scale. Give the scale, any number above 0, or leave the tensor out");
+            }
+
             scale ??= (high - low) / steps;
             offset ??= Math.Round(low / scale.Value, MidpointRounding.AwayFromZero);
         }

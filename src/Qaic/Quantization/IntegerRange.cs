@@ -8,12 +8,6 @@ internal readonly record struct IntegerRange(int Lowest, int Highest)
     /// <summary>Activations and weights.</summary>
     public static IntegerRange Int8 { get; } = new(sbyte.MinValue, sbyte.MaxValue);
 
-    /// <summary>The same, as an unsigned storage counts.</summary>
-    public static IntegerRange UInt8 { get; } = new(byte.MinValue, byte.MaxValue);
-
-    /// <summary>Activations where a compiler has 16 bits.</summary>
-    public static IntegerRange Int16 { get; } = new(short.MinValue, short.MaxValue);
-
     /// <summary>Biases. Two bits less than the type has, so that a sum of products with a bias cannot overflow.</summary>
     public static IntegerRange Int32 { get; } = new(int.MinValue >> 2, int.MaxValue >> 2);
 

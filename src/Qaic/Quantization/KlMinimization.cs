@@ -18,10 +18,13 @@ internal static class KlMinimization
     /// <param name="minimum">Lower end of the range without calibration.</param>
     /// <param name="maximum">Upper end of the range without calibration.</param>
     /// <param name="symmetric">Whether the ends keep their ratio.</param>
-    public static (float Minimum, float Maximum) Narrow(TensorStatistics statistics, float minimum, float maximum, bool symmetric)
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static (float Minimum, float Maximum) Narrow(TensorStatistics statistics, float minimum, float maximum, bool symmetric, CancellationToken cancellationToken)
     {
-        float[] histogram = Redistribute(statistics, minimum, maximum);
-        (float low, float high) = histogram.Length < QuantizedBins ? (minimum, maximum) : Search(histogram, minimum, maximum, symmetric);
+        float[] counts = Array.ConvertAll(statistics.Counts.ToArray(), count => (float)count);
+        float[] histogram = HistogramWindow.Redistribute(counts, statistics.Minimum, statistics.Maximum, minimum, maximum);
+        (float low, float high) = histogram.Length < QuantizedBins ? (minimum, maximum) : Search(histogram, minimum, maximum, symmetric, cancellationToken);
         if (symmetric)
         {
             double shareBelow = (double)low / minimum, shareAbove = (double)high / maximum;
@@ -38,56 +41,16 @@ internal static class KlMinimization
         return (low, high);
     }
 
-    // The histogram over another range with as many bins. Each count goes to the bins that its own overlaps, in whole numbers and in proportion.
-    private static float[] Redistribute(TensorStatistics statistics, float minimum, float maximum)
-    {
-        ReadOnlySpan<double> counts = statistics.Counts;
-        int bins = counts.Length;
-        var result = new float[bins];
-        if (statistics.Minimum == minimum && statistics.Maximum == maximum)
-        {
-            for (int i = 0; i < bins; i++)
-            {
-                result[i] = (float)counts[i];
-            }
-
-            return result;
-        }
-
-        float width = (statistics.Maximum - statistics.Minimum) / bins, newWidth = (maximum - minimum) / bins;
-        for (int i = 0; i < bins; i++)
-        {
-            float left = (float)counts[i], count = left;
-            if (count == 0)
-            {
-                continue;
-            }
-
-            float begin = statistics.Minimum + (i * width), end = statistics.Minimum + ((i + 1) * width);
-            int first = (int)Math.Clamp(MathF.Floor((begin - minimum) / newWidth), 0, bins - 1);
-            int last = (int)Math.Clamp(MathF.Ceiling((end - minimum) / newWidth), 0, bins - 1);
-            for (int k = first; k <= last; k++)
-            {
-                float newBegin = minimum + (k * newWidth), newEnd = minimum + ((k + 1) * newWidth);
-                float share = Math.Clamp((MathF.Min(end, newEnd) - MathF.Max(begin, newBegin)) / width, 0, 1);
-                float moved = MathF.Min(MathF.Round(share * count, MidpointRounding.AwayFromZero), left);
-                result[k] += moved;
-                left -= moved;
-            }
-        }
-
-        return result;
-    }
-
-    private static (float Low, float High) Search(float[] histogram, float minimum, float maximum, bool symmetric)
+    private static (float Low, float High) Search(float[] histogram, float minimum, float maximum, bool symmetric, CancellationToken cancellationToken)
     {
         float width = (maximum - minimum) / histogram.Length;
         float[] seen = new float[histogram.Length], quantized = new float[histogram.Length];
         (float low, float high, float least) = (minimum, maximum, float.PositiveInfinity);
         for ((int start, int stop) = (0, histogram.Length - 1); stop - start + 1 >= QuantizedBins;)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             int length = stop - start + 1;
-            Saturate(histogram, start, stop, seen.AsSpan(0, length));
+            HistogramWindow.Saturate(histogram, start, stop, seen.AsSpan(0, length));
             Quantize(histogram.AsSpan(start, length), seen.AsSpan(0, length), quantized.AsSpan(0, length));
             Condition(seen.AsSpan(0, length));
             Condition(quantized.AsSpan(0, length));
@@ -108,25 +71,6 @@ internal static class KlMinimization
     {
         float both = histogram[start] + histogram[stop], left = histogram[start] + histogram[start + 1], right = histogram[stop] + histogram[stop - 1];
         return both <= left && both <= right ? (start + 1, stop - 1) : left <= right ? (start + 2, stop) : (start, stop - 2);
-    }
-
-    // The window, with everything outside of it counted in its outermost bins.
-    private static void Saturate(float[] histogram, int start, int stop, Span<float> window)
-    {
-        histogram.AsSpan(start, window.Length).CopyTo(window);
-        float left = 0, right = 0;
-        for (int i = 0; i <= start; i++)
-        {
-            left += histogram[i];
-        }
-
-        for (int i = stop; i < histogram.Length; i++)
-        {
-            right += histogram[i];
-        }
-
-        window[0] = left;
-        window[^1] = right;
     }
 
     // What is left of the window after its bins were merged to 255 and each was spread evenly over those that are not empty.

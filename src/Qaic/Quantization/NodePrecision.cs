@@ -25,13 +25,13 @@ public sealed record NodePrecision(ImmutableArray<string> Fp16Nodes, ImmutableAr
     /// <summary>Reads a file: YAML, names in brackets or line by line, quoted or not (<c>1421</c> is a name). A name that comes twice in a list counts once.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    /// <exception cref="QuantizationFormatException">It is not as it should be, has a key that is nearly a known one, or a node in both lists; the message has the line.</exception>
+    /// <exception cref="QuantizationFormatException">It is not as it should be, has a key that is nearly a known one or only keys that are not known, or a node in both lists; the message has the line.</exception>
     public static NodePrecision Load(string path) => Parse(QuantizationFiles.Decode(QuantizationFiles.ReadAll(path, What, MaxBytes), path), path);
 
     /// <summary>Reads text.</summary>
     /// <param name="text">YAML.</param>
     /// <param name="source">Where it comes from, for messages.</param>
-    /// <exception cref="QuantizationFormatException">It is not as it should be, has a key that is nearly a known one, or a node in both lists; the message has the line.</exception>
+    /// <exception cref="QuantizationFormatException">It is not as it should be, has a key that is nearly a known one or only keys that are not known, or a node in both lists; the message has the line.</exception>
     public static NodePrecision Parse(string text, string source = What)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -51,6 +51,12 @@ public sealed record NodePrecision(ImmutableArray<string> Fp16Nodes, ImmutableAr
             }
 
             unknown.Add(key);
+        }
+
+        if (unknown.Count > 0 && unknown.Count == root.Members.Count)
+        {
+            throw new QuantizationFormatException(
+                source, root.Members[0].Value.Line, $"No key is known: {string.Join(", ", unknown.Select(k => $"'{ProfileScanner.Short(k)}'"))}. A {What} has {Fp16Key}, {Fp32Key} and {BiasKey}.");
         }
 
         Dictionary<string, int> fp16 = Names(root, Fp16Key, source);

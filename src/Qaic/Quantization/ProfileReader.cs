@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace Qaic.Quantization;
@@ -456,6 +457,11 @@ internal sealed class ProfileReader
             throw _text.Error($"'{ProfileScanner.Short(entry.Name)}' is there twice; line {_lines[entry.Name]} has it too. Remove one.", line);
         }
 
+        if (!double.IsFinite(TensorPrimitives.Sum<double>(CollectionsMarshal.AsSpan(_counts))))
+        {
+            throw _text.Error($"The counts in the histogram of '{ProfileScanner.Short(entry.Name)}' add up to more than any number here; it was damaged. Profile again.", entry.HistogramLine);
+        }
+
         _tensors.Add(new TensorStatistics(entry.Name, entry.Min!.Value, entry.Max!.Value, CollectionsMarshal.AsSpan(_counts)));
     }
 
@@ -523,6 +529,8 @@ internal sealed class ProfileReader
         public float? Max { get; set; }
 
         public readonly bool HasHistogram => _histogramLine > 0;
+
+        public readonly int HistogramLine => _histogramLine;
 
         // Each key once.
         public void See(string key, int line, ProfileScanner text)

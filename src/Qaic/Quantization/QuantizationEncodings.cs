@@ -34,8 +34,8 @@ public sealed class QuantizationEncodings
 {
     private const string What = "encodings file";
 
-    // Of a large network with parameters per channel it has some tens of megabytes.
-    private const int MaxBytes = 128 << 20;
+    // Of a large network with parameters per channel it has some tens of megabytes; indented by others, some hundreds. A text of more characters than this does not fit into a string.
+    private const int MaxBytes = 1023 << 20;
 
     /// <param name="activations">Encodings of activations, by tensor.</param>
     /// <param name="parameters">Encodings of weights and biases, by tensor.</param>

@@ -12,7 +12,8 @@ public readonly record struct QuantizationNoise(double SignalPower, double Noise
     /// <summary>What to expect from the statistics of a tensor.</summary>
     /// <remarks>
     /// Values are taken to lie evenly within each bin, and the squared error is integrated over it. A bin of many steps has <c>step² / 12</c> by that, one much narrower than a step the error of its middle.
-    /// Values that are equal (the zeros of a Relu) are taken for evenly spread as well; with them the true noise is a little lower. Without counts there is neither signal nor noise.
+    /// What the first bin of a tensor whose smallest value is 0 has more than the second is taken for zeros (those of a Relu), which quantization leaves as they are.
+    /// Other values that are equal are taken for evenly spread; with them the true noise may be lower. Without counts there is neither signal nor noise.
     /// </remarks>
     /// <param name="statistics">What was seen.</param>
     /// <param name="parameters">How it is quantized.</param>
@@ -34,7 +35,8 @@ public readonly record struct QuantizationNoise(double SignalPower, double Noise
         double signal = 0, noise = 0, clipped = 0;
         for (int i = 0; i < statistics.Counts.Length; i++)
         {
-            double count = statistics.Counts[i];
+            // Zeros have no noise, and nothing that could be clipped.
+            double count = i == 0 ? statistics.Counts[0] - Zeros(statistics) : statistics.Counts[i];
             if (count == 0)
             {
                 continue;
@@ -73,6 +75,10 @@ public readonly record struct QuantizationNoise(double SignalPower, double Noise
 
         return values.IsEmpty ? default : new(signal / values.Length, noise / values.Length, clipped / values.Length);
     }
+
+    // Part of the first bin that lies at its lower end, if that is 0: what it has more than its neighbour.
+    private static double Zeros(TensorStatistics statistics) =>
+        statistics.Minimum == 0 && statistics.Counts.Length > 1 ? Math.Max(0, statistics.Counts[0] - statistics.Counts[1]) : 0;
 
     private static void Validate(QuantizationParameters parameters)
     {

@@ -15,11 +15,7 @@ public readonly record struct QuantizationParameters(float Scale, int Offset)
     public float Maximum => Scale * (MaxQuantized - Offset);
 
     /// <summary>The nearest integer: <c>clip(roundHalfEven(value / Scale + Offset))</c> in float32 arithmetic. NaN becomes <see cref="Offset"/>, which stands for 0.</summary>
-    public sbyte Quantize(float value)
-    {
-        float code = MathF.Round((value / Scale) + Offset, MidpointRounding.ToEven);
-        return float.IsNaN(code) ? (sbyte)Offset : (sbyte)Math.Clamp(code, MinQuantized, MaxQuantized);
-    }
+    public sbyte Quantize(float value) => (sbyte)IntegerRange.Int8.Quantize(value, Scale, Offset);
 
     /// <summary>The number that an integer stands for.</summary>
     public float Dequantize(int value) => Scale * (value - Offset);

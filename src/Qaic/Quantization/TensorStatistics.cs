@@ -10,7 +10,7 @@ public sealed class TensorStatistics
     /// <param name="minimum">Smallest value seen.</param>
     /// <param name="maximum">Largest value seen.</param>
     /// <param name="counts">Values per bin.</param>
-    /// <exception cref="ArgumentException">The name is empty, the range is NaN, infinite or upside down, or a count is negative or not finite.</exception>
+    /// <exception cref="ArgumentException">The name is empty, the range is NaN, infinite or upside down, or a count is negative, or a count or their sum not finite.</exception>
     public TensorStatistics(string name, float minimum, float maximum, ReadOnlySpan<double> counts)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -32,6 +32,11 @@ public sealed class TensorStatistics
             {
                 throw new ArgumentException($"The histogram of '{name}' counts {count} values in a bin.", nameof(counts));
             }
+        }
+
+        if (double.IsInfinity(total))
+        {
+            throw new ArgumentException($"The counts in the histogram of '{name}' add up to more than any number here.", nameof(counts));
         }
 
         (Name, Minimum, Maximum, Total, _counts) = (name, minimum, maximum, total, counts.ToArray());

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics.Tensors;
 
 namespace Qaic.Quantization;
 
@@ -30,13 +31,13 @@ public static class WeightQuantization
     {
         (int slices, int inner) = Slice(values.Length, shape, axis);
         float[] minima = new float[slices], maxima = new float[slices];
-        var seen = new bool[slices];
-        for (int i = 0, slice = 0; i < values.Length; i += inner, slice = (slice + 1) % slices)
+        if (inner == 1 && slices > 1)
         {
-            (float minimum, float maximum) = Range(values.Slice(i, inner), i, "weight");
-            minima[slice] = seen[slice] ? MathF.Min(minima[slice], minimum) : minimum;
-            maxima[slice] = seen[slice] ? MathF.Max(maxima[slice], maximum) : maximum;
-            seen[slice] = true;
+            RangesOfColumns(values, minima, maxima);
+        }
+        else
+        {
+            RangesOfSlices(values, inner, minima, maxima);
         }
 
         if (axis is not null && schema is QuantizationSchema.Asymmetric or QuantizationSchema.SymmetricWithUInt8)
@@ -51,6 +52,45 @@ public static class WeightQuantization
         }
 
         return parameters;
+    }
+
+    private static void RangesOfSlices(ReadOnlySpan<float> values, int inner, float[] minima, float[] maxima)
+    {
+        int slices = minima.Length;
+        var seen = new bool[slices];
+        for (int i = 0, slice = 0; i < values.Length; i += inner, slice = (slice + 1) % slices)
+        {
+            (float minimum, float maximum) = Range(values.Slice(i, inner), i, "weight");
+            minima[slice] = seen[slice] ? MathF.Min(minima[slice], minimum) : minimum;
+            maxima[slice] = seen[slice] ? MathF.Max(maxima[slice], maximum) : maximum;
+            seen[slice] = true;
+        }
+    }
+
+    // Slices along the last axis: all at once, row by row.
+    private static void RangesOfColumns(ReadOnlySpan<float> values, float[] minima, float[] maxima)
+    {
+        int slices = minima.Length;
+        for (int i = 0; i < values.Length; i += slices)
+        {
+            ReadOnlySpan<float> row = values.Slice(i, slices);
+            if (!TensorPrimitives.IsFiniteAll(row))
+            {
+                // Says which one.
+                Range(row, i, "weight");
+            }
+
+            if (i == 0)
+            {
+                row.CopyTo(minima);
+                row.CopyTo(maxima);
+            }
+            else
+            {
+                TensorPrimitives.Min(minima, row, minima);
+                TensorPrimitives.Max(maxima, row, maxima);
+            }
+        }
     }
 
     /// <summary>Raises the scales of weights so that a bias fits into <paramref name="precision"/> at <c>inputScale × weightScale</c> exactly.</summary>

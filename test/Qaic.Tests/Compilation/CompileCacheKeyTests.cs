@@ -54,6 +54,20 @@ public sealed class CompileCacheKeyTests : IDisposable
     }
 
     [TestMethod]
+    public void An_input_list_counts_by_the_data_of_each_inference_and_not_by_where_it_lies()
+    {
+        Array.ForEach(["a.raw", "b.raw", "c.raw"], name => _workshop.File(name, name));
+        Directory.CreateDirectory(Path.Combine(_workshop.Root, "copy"));
+        Array.ForEach(["a.raw", "b.raw", "c.raw"], name => File.Copy(Path.Combine(_workshop.Root, name), Path.Combine(_workshop.Root, "copy", name)));
+        string Of(string list) => Key(new QaicOptions { InputListFile = _workshop.File("list.txt", list) });
+        string key = Of("a.raw,b.raw\nc.raw\n");
+        Assert.AreEqual(key, Of(" copy/a.raw , b.raw\r\n\r\n" + Path.Combine(_workshop.Root, "copy", "c.raw")));
+        Assert.HasCount(5, new HashSet<string> { key, Of("a.raw\nb.raw,c.raw\n"), Of("a.raw,b.raw,c.raw"), Of("b.raw,a.raw\nc.raw"), Of("a.raw,b.raw\nmissing.raw") });
+        File.AppendAllText(Path.Combine(_workshop.Root, "c.raw"), "x");
+        Assert.AreNotEqual(key, Of("a.raw,b.raw\nc.raw\n"));
+    }
+
+    [TestMethod]
     public void Every_value_of_a_compile_option_is_another_key()
     {
         ImmutableDictionary<string, int> symbols = ImmutableDictionary<string, int>.Empty;

@@ -13,6 +13,26 @@ public sealed class CalibratorTests
         from schema in Enum.GetValues<QuantizationSchema>() from calibration in s_calibrations select new CalibrationMethod(schema, calibration, 99.9);
 
     [TestMethod]
+    [DataRow(QuantizationCalibration.KLMinimization), DataRow(QuantizationCalibration.KLMinimizationV2), DataRow(QuantizationCalibration.Mse)]
+    public void A_search_can_be_cancelled(QuantizationCalibration calibration)
+    {
+        double[] counts = [.. Enumerable.Range(0, 512).Select(i => (double)(i % 7))];
+        var statistics = new TensorStatistics("t", -1, 1, counts);
+        var method = new CalibrationMethod(QuantizationSchema.Asymmetric, calibration);
+        Calibrator.Choose(statistics, method, CancellationToken.None);
+        Assert.ThrowsExactly<OperationCanceledException>(() => Calibrator.Choose(statistics, method, new CancellationToken(canceled: true)));
+    }
+
+    [TestMethod]
+    [DataRow(16, 6.0), DataRow(512, 0.3)]
+    public void Percentile_100_clips_the_last_bin_and_no_more(int bins, double percent)
+    {
+        var statistics = new TensorStatistics("t", 0, 1, [.. Enumerable.Repeat(10.0, bins)]);
+        QuantizationParameters parameters = Calibrator.Choose(statistics, new(QuantizationSchema.Asymmetric, QuantizationCalibration.Percentile, 100));
+        Assert.AreEqual(percent / 100, QuantizationNoise.Estimate(statistics, parameters).ClippedFraction, 0.003);
+    }
+
+    [TestMethod]
     [DataRow(QuantizationSchema.Asymmetric, -1f, 2f, 3 / 255f, -43)]
     [DataRow(QuantizationSchema.Symmetric, -1f, 2f, 2 / 127f, 0)]
     [DataRow(QuantizationSchema.Symmetric, -4f, 2f, 4 / 128f, 0)]

@@ -65,6 +65,31 @@ public sealed class EncodingsTests
     public void Delete() => _directory.Delete(recursive: true);
 
     [TestMethod]
+    public void JSON_has_a_line_for_each_entry_and_reads_back_whatever_the_names()
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"qaic-test-{Guid.NewGuid():n}.json");
+        try
+        {
+            QuantizationEncodings encodings = new(
+                [new("a\"b\\\n\u00e9", 8, false, [new(0.5f, -26)]), new("f", 16, false, []) { IsFloat = true }],
+                [new("w", 8, true, [new(0.25f, 0), new(1e-5f, 0)])]);
+            encodings.Save(path);
+            string[] lines = File.ReadAllLines(path);
+            Assert.HasCount(12, lines);
+            Assert.HasCount(4, lines.Where(l => l.Contains("\"bitwidth\"", StringComparison.Ordinal)));
+            var read = QuantizationEncodings.Load(path);
+            CollectionAssert.AreEqual(encodings.Activations.Values.ToArray(), read.Activations.Values.ToArray());
+            CollectionAssert.AreEqual(encodings.Parameters.Values.ToArray(), read.Parameters.Values.ToArray());
+            using var strict = System.Text.Json.JsonDocument.Parse(File.ReadAllBytes(path));
+            Assert.AreEqual("0.6.1", strict.RootElement.GetProperty("version").GetString());
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [TestMethod]
     [DataRow(Json, "e.json")]
     [DataRow(Json, "e.encodings")]
     [DataRow(Json, "e.yaml")]
@@ -162,7 +187,7 @@ public sealed class EncodingsTests
     [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8, \"offset\": -256, \"scale\": 1}]}}", 1, "offset -256")]
     [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8, \"offset\": -1.5, \"scale\": 1}]}}", 1, "whole number")]
     [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8, \"min\": 2, \"max\": 1}]}}", 1, "min cannot be above max")]
-    [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8, \"min\": 0, \"max\": 0}]}}", 1, "scale 0")]
+    [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8, \"min\": 0, \"max\": 0}]}}", 1, "min 0 and max 0, a range without width")]
     [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 24, \"offset\": 0, \"scale\": 1}]}}", 1, "bitwidth 24")]
     [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8.5, \"offset\": 0, \"scale\": 1}]}}", 1, "bitwidth 8.5")]
     [DataRow("{\"activation_encodings\": {\"x\": [{\"bitwidth\": 8, \"dtype\": \"bool\", \"offset\": 0, \"scale\": 1}]}}", 1, "dtype 'bool'")]

@@ -53,6 +53,15 @@ public sealed class InputListTests
     }
 
     [TestMethod]
+    public void A_list_for_others_has_full_paths_where_only_its_own_directory_has_the_file()
+    {
+        Raw("a.raw", 1f);
+        string full = Path.Combine(_directory.FullName, "a.raw");
+        Assert.AreEqual($"{full},nowhere.raw\n{full}\n", List($"a.raw , nowhere.raw\n{full}").WithFullPaths());
+        Assert.IsNull(List($"{full},nowhere.raw").WithFullPaths());
+    }
+
+    [TestMethod]
     [DataRow("", 0, "is empty")]
     [DataRow("\n \n", 0, "is empty")]
     [DataRow("a.raw,,b.raw", 1, "Path 2 is empty")]
@@ -116,6 +125,7 @@ public sealed class InputListTests
     {
         Tensor x = Tensor.Create(new float[3], 1, 3), ids = Tensor.Create(new long[1], 1);
         Refused("Sample 1 has no input 'ids'. It has: x.", new() { ["x"] = x });
+        Refused("Sample 1: the model has no input 'Ids'. Did you mean 'ids'? It has: 'x', 'ids'.", new() { ["x"] = x, ["ids"] = Tensor.Scalar(1L), ["Ids"] = Tensor.Scalar(1L) });
         Refused("must have elements of Float32", new() { ["x"] = Tensor.Create(new long[3], 1, 3), ["ids"] = ids });
         Refused("its shape must be [3] for one row or [rows, 3] for several", new() { ["x"] = Tensor.Create(new float[4], 1, 4), ["ids"] = ids });
         Refused("its shape must be [] for one row or [rows] for several", new() { ["x"] = x, ["ids"] = Tensor.Create(new long[1], 1, 1) });

@@ -9,6 +9,10 @@ namespace Qaic.Tests.Quantization;
 public sealed class NodePrecisionTests
 {
     [TestMethod]
+    public void A_file_in_which_no_key_is_known_is_refused() =>
+        Assert.Contains("n.yaml(1): No key is known: 'fp16_nodes'", Assert.ThrowsExactly<QuantizationFormatException>(() => NodePrecision.Parse("fp16_nodes: [a, b]", "n.yaml")).Message);
+
+    [TestMethod]
     [DataRow("FP16NodeInstanceNames: [Softmax_660,Transpose_661]", "Softmax_660 Transpose_661", "", false)]
     [DataRow("FP16NodeInstanceNames: [scores_1, 1421]\nenableFP32Bias: false\n", "scores_1 1421", "", false)]
     [DataRow("FP16NodeInstanceNames:\n  - /Gather_output_0\n  - \"1104\"\r\nFP32NodeInstanceNames: ['x y']\nenableFP32Bias: True", "/Gather_output_0 1104", "x y", true)]

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.Qpc;
@@ -70,6 +71,46 @@ public sealed class ProfileByVendorTests
     }
 
     [TestMethod]
+    public async Task Nothing_of_that_runs_on_the_callers_thread()
+    {
+        FakeCompiler fake = Fake();
+        using var returned = new ManualResetEventSlim();
+        Task<QuantizationProfile> profiling = new QaicExecCompiler(fake.Path).ProfileAsync(Model("n,2"), AtOnce(), new(), NullLogger.Instance, null, default);
+        returned.Set();
+        await profiling;
+
+        // If the caller's thread came here, it could not let itself go on.
+        async IAsyncEnumerable<IReadOnlyDictionary<string, Tensor>> AtOnce()
+        {
+            Assert.IsTrue(returned.Wait(TimeSpan.FromSeconds(30)), "the call returns before the data is read");
+            yield return Samples(1).Single();
+            await Task.CompletedTask;
+        }
+    }
+
+    [TestMethod]
+    public void Cancelling_the_tool_is_told_with_the_callers_token()
+    {
+        FakeCompiler fake = new(_directory.FullName, "exec sleep 600", help: null);
+        using var stop = new CancellationTokenSource();
+        QaicOptions options = new() { CompileTimeout = 300 };
+        var log = new CancelAtStart(stop);
+        OperationCanceledException e = Assert.Throws<OperationCanceledException>(() => new QaicExecCompiler(fake.Path).Profile(Model("n,2"), Samples(1), options, log, null, stop.Token));
+        Assert.AreEqual(stop.Token, e.CancellationToken);
+    }
+
+    [TestMethod]
+    public void A_list_of_inputs_reaches_it_with_paths_that_it_finds()
+    {
+        FakeCompiler fake = new(_directory.FullName, "cp \"$(printf '%s\\n' \"$@\" | sed -n 's/^-input-list-file=//p')\" \"$here/list\"\n" + FakeCompiler.Compiles, help: null);
+        string raw = Path.Combine(_directory.FullName, "a.raw"), list = Path.Combine(_directory.FullName, "list.txt");
+        File.WriteAllBytes(raw, new byte[8]);
+        File.WriteAllText(list, "a.raw\n");
+        new QaicExecCompiler(fake.Path).Compile(Model("n,2"), Path.Combine(_directory.FullName, "out"), new() { ConvertToQuantize = true, InputListFile = list }, NullLogger.Instance, default);
+        Assert.AreEqual(raw + "\n", File.ReadAllText(fake.Beside("list")));
+    }
+
+    [TestMethod]
     [DataRow("n,2", "", 1)]
     [DataRow("?,2", "", 1)]
     [DataRow("?,2", "batch_size: 3", 3)]
@@ -88,6 +129,8 @@ public sealed class ProfileByVendorTests
     [TestMethod]
     [DataRow("n,m", "", "Dimension 'm' of input 'x'", CompilationError.MissingSymbol)]
     [DataRow("n,?", "", "Dimension number 1", CompilationError.MissingSymbol)]
+    [DataRow("-", "", "Input 'x' of", CompilationError.ModelLoad)]
+    [DataRow("-", "batch_size: 3", "has no shape", CompilationError.ModelLoad)]
     [DataRow("2,2", "batch_size: 3", "has a batch of its own: x Float32[2, 2]", CompilationError.ModelLoad)]
     [DataRow("n,2", "specializations: [{n: 1}, {n: 2}]", "several sets of shapes", CompilationError.MissingSymbol)]
     public void What_leaves_the_layout_open_is_refused_before_anything_runs(string shape, string yaml, string expected, CompilationError error)
@@ -97,6 +140,15 @@ public sealed class ProfileByVendorTests
             () => new QaicExecCompiler(fake.Path).Profile(Model(shape), Samples(1), QaicOptions.ParseYaml(yaml), NullLogger.Instance, null, default));
         Assert.Contains(expected, e.Message);
         Assert.AreEqual((error, 0), (e.Error, fake.Runs));
+    }
+
+    [TestMethod]
+    public void A_model_whose_input_has_no_shape_is_left_to_the_compiler()
+    {
+        FakeCompiler fake = new(_directory.FullName, help: null);
+        string output = Path.Combine(_directory.FullName, "out");
+        Assert.IsTrue(File.Exists(new QaicExecCompiler(fake.Path).Compile(Model("-"), output, new() { BatchSize = 3 }, NullLogger.Instance, default)));
+        CollectionAssert.Contains(fake.Arguments(), "-batchsize=3");
     }
 
     [TestMethod]
@@ -191,6 +243,11 @@ public sealed class ProfileByVendorTests
         input.Message(2, value => value.Message(1, tensor =>
         {
             tensor.UInt32(1, type);
+            if (shape == "-")
+            {
+                return;
+            }
+
             tensor.Message(2, dims =>
             {
                 foreach (string dim in shape.Split(','))
@@ -210,6 +267,16 @@ public sealed class ProfileByVendorTests
             });
         }));
     });
+
+    // The tool's start is the first thing that is logged.
+    private sealed class CancelAtStart(CancellationTokenSource stop) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => stop.Cancel();
+    }
 
     private sealed class Told(List<ProfilingProgress> told) : IProgress<ProfilingProgress>
     {

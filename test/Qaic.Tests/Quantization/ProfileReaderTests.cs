@@ -147,6 +147,7 @@ public sealed class ProfileReaderTests
     [DataRow("3.5", "∞", 10, "must be a number")]
     [DataRow("[ 500,", "[ -500,", 11, "fewer than 0")]
     [DataRow("[ 500,", "[ nan,", 11, "Count 1 in the histogram of 'A883:0' is NaN")]
+    [DataRow("[ 500,", "[ 1.7e308, 1.7e308,", 11, "in the histogram of 'A883:0' add up to more")]
     [DataRow("[ 500,", "[ a,", 11, "must be a number")]
     [DataRow("[ 500,", "[ 500, ,", 11, "is missing")]
     [DataRow("[ 500,", "[ 500 [", 11, "go on with ','")]

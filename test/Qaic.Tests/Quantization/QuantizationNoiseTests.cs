@@ -43,6 +43,18 @@ public sealed class QuantizationNoiseTests
     }
 
     [TestMethod]
+    [DataRow(0.5), DataRow(0.9), DataRow(0.99)]
+    public void The_zeros_of_a_Relu_have_no_noise(double zeros)
+    {
+        var random = new Random(10);
+        float[] values = [.. Enumerable.Range(0, 200_000).Select(_ => random.NextDouble() < zeros ? 0 : MathF.Abs(Gaussian(random))), 0];
+        TensorStatistics statistics = Statistics(values, 512);
+        QuantizationParameters parameters = Calibrator.Choose(statistics, new(QuantizationSchema.Asymmetric));
+        Assert.AreEqual(QuantizationNoise.Measure(values, parameters).SqnrDecibels, QuantizationNoise.Estimate(statistics, parameters).SqnrDecibels, 0.3);
+        Assert.AreEqual(QuantizationNoise.Measure(values, parameters).SignalPower, QuantizationNoise.Estimate(statistics, parameters).SignalPower, 0.01);
+    }
+
+    [TestMethod]
     public void Bins_wider_than_a_step_do_not_hide_the_rounding_in_them()
     {
         // Middles of these bins are integers of this scale: their own error is 0.

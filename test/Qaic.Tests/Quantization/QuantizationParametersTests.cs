@@ -29,6 +29,7 @@ public sealed class QuantizationParametersTests
         Assert.ThrowsExactly<ArgumentException>(() => new TensorStatistics("conv:0", float.NaN, 0, []));
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new TensorStatistics("conv:0", 0, float.PositiveInfinity, [])).Message, "finite");
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => new TensorStatistics("conv:0", 0, 1, [1, -2])).Message, "counts -2");
+        Assert.Contains("add up to more", Assert.ThrowsExactly<ArgumentException>(() => new TensorStatistics("conv:0", 0, 1, [1.7e308, 0, 1.7e308])).Message);
         Assert.ThrowsExactly<ArgumentException>(() => new TensorStatistics("", 0, 1, []));
         Assert.AreEqual(6, new TensorStatistics("conv:0", 0, 1, [1, 2, 3]).Total);
     }
