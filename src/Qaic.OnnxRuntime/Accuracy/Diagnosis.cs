@@ -107,13 +107,27 @@ internal static class Diagnosis
                 continue;
             }
 
-            string[] readers = [.. nodes.Where(n => n.Inputs.Contains(input.Name)).Select(n => n.Name)];
+            string[] readers = [.. Takers(input.Name, nodes)];
+            string advice = readers.Length > 0
+                ? $"Keep what takes it in FP16 (FP16NodeInstanceNames in node_precision_info_file): {string.Join(", ", readers.Select(r => $"'{r}'"))}; or scale the columns before the network."
+                : "Scale the columns before the network.";
             yield return new AccuracyFinding(
                 FindingKind.UnevenColumns,
                 [input.Name, .. readers],
                 Invariant($"The columns of input '{input.Name}' span {Number(spans.Min())} to {Number(spans.Max())} and share one scale of {Number(tensor.LargestScale)}: {lost} of {input.Minima.Length} move by fewer than {FewColumnSteps:0} steps, ")
                 + Invariant($"{spans.Count(s => s < tensor.LargestScale)} by less than one."),
-                $"Keep what reads it in FP16 (FP16NodeInstanceNames in node_precision_info_file): {string.Join(", ", readers.Select(r => $"'{r}'"))}; or scale the columns before the network.");
+                advice);
+        }
+    }
+
+    // What only moves data carries integers on to what computes, and each alone would keep them: both have to be named.
+    private static IEnumerable<string> Takers(string tensor, IReadOnlyList<ModelNode> nodes)
+    {
+        HashSet<string> moved = [tensor];
+        foreach (ModelNode node in nodes.Where(n => n.OpType != "Shape" && n.Inputs.Any(moved.Contains)))
+        {
+            yield return node.Name;
+            moved.UnionWith(node.MovesData ? node.Outputs.Where(o => o.Length > 0) : []);
         }
     }
 

@@ -8,7 +8,19 @@ namespace Qaic.OnnxRuntime.Accuracy;
 /// <param name="OpType">Its operator.</param>
 /// <param name="Inputs">Tensors that it reads.</param>
 /// <param name="Group">Nodes of one group are one to a compiler, as Conv, BatchNormalization and Relu are: the name of what comes out of it.</param>
-internal sealed record ModelNode(string Name, string OpType, IReadOnlyList<string> Inputs, string Group);
+internal sealed record ModelNode(string Name, string OpType, IReadOnlyList<string> Inputs, string Group)
+{
+    private static readonly HashSet<string> s_movers =
+    [
+        "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Identity", "Dropout", "Expand", "Tile", "Pad", "Shape", "Constant", "Cast", "QuantizeLinear", "DequantizeLinear",
+    ];
+
+    /// <summary>All tensors that it writes.</summary>
+    public IReadOnlyList<string> Outputs { get; init; } = [Name];
+
+    /// <summary>Whether it passes numbers on as they are, in whatever precision they come.</summary>
+    public bool MovesData => s_movers.Contains(OpType);
+}
 
 /// <summary>A constant that a network multiplies with, as it is before it is quantized.</summary>
 /// <param name="Name">Its name in the model.</param>

@@ -37,7 +37,7 @@ internal sealed class SimulatedBench : IVariantBench
     {
         var model = OnnxModel.Load(_modelPath);
         using ExternalData files = model.ExternalData;
-        ModelNode[] nodes = [.. model.Graph.Node.Where(n => n.Output.Count > 0).Select(n => new ModelNode(n.Output.FirstOrDefault(o => o.Length > 0) ?? "", n.OpType, [.. n.Input], ""))];
+        ModelNode[] nodes = [.. model.Graph.Node.Where(n => n.Output.Count > 0).Select(n => new ModelNode(n.Output.FirstOrDefault(o => o.Length > 0) ?? "", n.OpType, [.. n.Input], "") { Outputs = [.. n.Output] })];
         ShapeBinding.Fix(model, options);
         var graph = FloatGraph.Prepare(model);
         return [.. nodes.Select(n => n with { Group = GroupOf(n.Name) })];
@@ -145,7 +145,7 @@ internal sealed class SimulatedBench : IVariantBench
             }
         }
 
-        return [.. session.Outputs.Select(o => new OutputRows(o.Name, [.. values[o.Name]], rowsAreFree ? o.Shape[1..] : o.Shape, rows))];
+        return [.. session.Outputs.Select(o => new OutputRows(o.Name, [.. values[o.Name]], rowsAreFree ? o.Shape[1..] : o.Shape, rows) { IsWhole = StackedSamples.IsWhole(o) })];
     }
 
     private static int ChannelAxis(NodeProto? reader, int rank) => reader?.OpType switch

@@ -47,6 +47,9 @@ internal static class StackedSamples
         _ => throw new NotSupportedException($"Output '{spec}' has no real numbers that could be compared."),
     };
 
+    /// <summary>Whether the elements of an output are whole numbers and no codes of real ones.</summary>
+    public static bool IsWhole(TensorSpec spec) => spec.ElementType is ElementType.Int64 or ElementType.Int32 or ElementType.Int8 or ElementType.UInt8;
+
     private static float[] Convert<T>(Tensor tensor, Func<T, float> convert) where T : unmanaged => [.. tensor.ToArray<T>().Select(convert)];
 
     private static Tensor Find(IReadOnlyDictionary<string, Tensor> sample, TensorSpec input, int number) =>
