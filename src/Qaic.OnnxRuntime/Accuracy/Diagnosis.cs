@@ -75,7 +75,7 @@ internal static class Diagnosis
             .ToList();
 
         // Convolutions and matrix products have an option each.
-        foreach (var group in uneven.GroupBy(w => w.Study.Weight.OpType.StartsWith("Conv", StringComparison.Ordinal)).OrderBy(g => g.First().Accuracy.WorstChannelSqnrDb))
+        foreach (var group in uneven.GroupBy(w => w.Study.OpType.StartsWith("Conv", StringComparison.Ordinal)).OrderBy(g => g.First().Accuracy.WorstChannelSqnrDb))
         {
             (TensorAccuracy worst, WeightStudy study, int starved) = group.First();
             double smallest = study.Largest.Where(m => m > 0).Min(), largest = study.Largest.Max();
@@ -83,7 +83,7 @@ internal static class Diagnosis
             yield return new AccuracyFinding(
                 FindingKind.UnevenChannels,
                 [.. group.Select(w => w.Accuracy.Name)],
-                Invariant($"The channels of {study.Weight.OpType} weight '{worst.Name}' reach from {Number(smallest)} to {Number(largest)} (1 : {largest / smallest:0}) and share one scale of {Number(worst.LargestScale)}: ")
+                Invariant($"The channels of {study.OpType} weight '{worst.Name}' reach from {Number(smallest)} to {Number(largest)} (1 : {largest / smallest:0}) and share one scale of {Number(worst.LargestScale)}: ")
                 + Invariant($"{starved} of {study.Largest.Length} use fewer than {FewSteps:0} of its 127 steps, the worst has {Decibels(worst.WorstChannelSqnrDb)}.{others}"),
                 group.Key ? "Give each channel its own scale: EnableChannelwise (enable_channelwise)." : "Give each row its own scale: EnableRowwise (enable_rowwise).");
         }

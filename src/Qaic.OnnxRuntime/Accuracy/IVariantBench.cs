@@ -46,14 +46,19 @@ internal interface IVariantBench
     /// <param name="options">Shapes of the model.</param>
     IReadOnlyList<ModelNode> Nodes(QaicOptions options);
 
-    /// <summary>The float constants with two dimensions or more.</summary>
+    /// <summary>The float constants with two dimensions or more, read one by one: together they can be as large as the model.</summary>
     /// <param name="options">Shapes of the model.</param>
-    IReadOnlyList<ModelWeight> Weights(QaicOptions options);
+    IEnumerable<ModelWeight> Weights(QaicOptions options);
 
     /// <summary>Cuts samples into rows: one row per result, each tensor without the leading dimension. What a network without a batch takes stays whole.</summary>
     /// <param name="samples">Read once, lazily; the results are copies.</param>
     /// <param name="options">Shapes of the model.</param>
     IEnumerable<IReadOnlyDictionary<string, Tensor>> Rows(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options);
+
+    /// <summary>Puts samples together as <see cref="Run"/> takes them, for those that are run on many times.</summary>
+    /// <param name="samples">Samples or rows.</param>
+    /// <param name="options">Shapes of the model.</param>
+    IReadOnlyList<IReadOnlyDictionary<string, Tensor>> Stack(IReadOnlyList<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options);
 
     /// <summary>Profiles.</summary>
     QuantizationProfile Profile(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options, CancellationToken cancellationToken);

@@ -10,6 +10,7 @@ internal sealed class PrecisionSearcher(
 {
     private QaicOptions _options = VariantOptions.Isolated(options) with { NodePrecisionInfoFile = null };
     private readonly NodePrecision _given = options.NodePrecisionInfoFile is { } file ? NodePrecision.Load(file) : NodePrecision.None;
+    private IReadOnlyList<IReadOnlyDictionary<string, Tensor>> _heldOut = [];
     private QuantizationProfile? _profile;
     private VariantRun? _exact;
     private string? _calibrationReason;
@@ -20,7 +21,8 @@ internal sealed class PrecisionSearcher(
     public PrecisionSearch Search()
     {
         Report("float32");
-        _exact = bench.Run(VariantOptions.Reference(options), null, null, data.HeldOut, cancellationToken);
+        _heldOut = bench.Stack(data.HeldOut, options);
+        _exact = bench.Run(VariantOptions.Reference(options), null, null, _heldOut, cancellationToken);
         if (options.LoadProfile is null && options.ExternalQuantizationFile is null)
         {
             ChooseCalibration();
@@ -188,7 +190,7 @@ internal sealed class PrecisionSearcher(
         cancellationToken.ThrowIfCancellationRequested();
         Report(step);
         NodePrecision? precision = nodes.IsEmpty && _given == NodePrecision.None ? null : _given with { Fp16Nodes = [.. _given.Fp16Nodes, .. nodes] };
-        VariantRun run = bench.Run(_options, _profile, precision, data.HeldOut, cancellationToken);
+        VariantRun run = bench.Run(_options, _profile, precision, _heldOut, cancellationToken);
         ModelAccuracy accuracy = OutputComparison.Compare(_exact!.Outputs, run.Outputs, data);
         Keep(new Trial(nodes, accuracy));
         return (accuracy, run.Precision);

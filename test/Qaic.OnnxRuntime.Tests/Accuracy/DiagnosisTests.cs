@@ -43,6 +43,26 @@ public sealed class DiagnosisTests
     }
 
     [TestMethod]
+    public void Of_the_values_of_weights_no_more_than_one_has_to_be_in_memory()
+    {
+        // The next weight takes the place of the one before.
+        float[] memory = new float[4];
+        IEnumerable<ModelWeight> Weights()
+        {
+            foreach (string name in new[] { "v", "w" })
+            {
+                Array.Fill(memory, name == "v" ? 1 : 0.5f);
+                yield return new ModelWeight(name, memory, [2, 2], "Conv", 0);
+            }
+        }
+
+        var record = new PrecisionRecord { Tensors = [s_weight([1f / 127]), s_weight([1f / 127]) with { Name = "v" }] };
+        var studied = TensorStudy.Of(record, null, Weights());
+        CollectionAssert.AreEqual(new[] { 1f, 1f }, studied.Single(t => t.Accuracy.Name == "v").Accuracy.ChannelMaxima);
+        CollectionAssert.AreEqual(new[] { 0.5f, 0.5f }, studied.Single(t => t.Accuracy.Name == "w").Accuracy.ChannelMaxima);
+    }
+
+    [TestMethod]
     public void A_few_far_values_are_found_in_the_histogram()
     {
         // A hundred thousand values up to 3, and two at 600.
