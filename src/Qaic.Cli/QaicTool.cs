@@ -19,8 +19,8 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
     /// <summary>Exit code of a command that could not do what it was asked; the reason is on standard error.</summary>
     public const int Failure = 2;
 
-    // Wide enough for any table that is written to a file.
-    private const int RedirectedWidth = 200;
+    // Wider than any table: nothing breaks the lines of a file, whatever names a network has.
+    private const int RedirectedWidth = 1_000_000;
 
     public int Run(string[] args)
     {
@@ -33,6 +33,12 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             error.WriteLine($"error: {e.Message}");
+            return Failure;
+        }
+        catch (Exception e)
+        {
+            // Nobody expected it, so its kind says more than its message; where in the code it happened says nothing to a user.
+            error.WriteLine($"error: {e.GetType().Name}: {e.Message}");
             return Failure;
         }
     }

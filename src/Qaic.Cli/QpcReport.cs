@@ -46,7 +46,7 @@ internal sealed class QpcReport
                 ["type"] = b.Type.ToString(),
                 ["shape"] = Numbers(b.Dims),
                 ["bytes"] = b.Size,
-                ["scale"] = b.QuantScale,
+                ["scale"] = Real(b.QuantScale),
                 ["offset"] = b.QuantOffset,
             }),
             ["shapeSets"] = List(_network.AllowedShapes, set => List(set.Shapes, s => Numbers(s.Dims))),
@@ -102,7 +102,8 @@ internal sealed class QpcReport
         }
 
         var sets = new Table { Title = new TableTitle($"{_network.AllowedShapes.Count} sets of shapes"), Border = TableBorder.Simple };
-        sets.AddColumns([.. _bindings.Select(b => Markup.Escape(b.Name))]);
+        int columns = Math.Max(_bindings.Count, _network.AllowedShapes.Max(s => s.Shapes.Count));
+        sets.AddColumns([.. Enumerable.Range(0, columns).Select(i => i < _bindings.Count ? Markup.Escape(_bindings[i].Name) : "(no tensor)")]);
         foreach (ShapeSet set in _network.AllowedShapes)
         {
             sets.AddRow(Cells([.. set.Shapes.Select(s => Shape(s.Dims))]));
@@ -186,6 +187,9 @@ internal sealed class QpcReport
     private static string Number(float value) => value.ToString("g6", CultureInfo.InvariantCulture);
 
     private static string[] Cells(params string[] cells) => [.. cells.Select(Markup.Escape)];
+
+    // JSON has no number for NaN and infinity, which a damaged container may hold.
+    private static JsonNode Real(float value) => float.IsFinite(value) ? JsonValue.Create(value) : JsonValue.Create(value.ToString(CultureInfo.InvariantCulture));
 
     private static JsonArray Numbers(IEnumerable<int> values) => new([.. values.Select(v => (JsonNode)v)]);
 

@@ -1,6 +1,7 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Runtime;
+using Qaic.OnnxRuntime;
 using Qaic.Quantization;
 
 namespace Qaic.ML;
@@ -20,8 +21,23 @@ public sealed class QaicCalibrationTransformer : ITransformer
         Profile = profile;
     }
 
-    /// <summary>What was seen of every tensor. <see cref="QuantizationProfile.Save"/> writes the vendor's file; <see cref="QaicModelOptions.Profile"/> quantizes with it.</summary>
+    /// <summary>What was seen of every tensor. <see cref="QuantizationProfile.Save"/> writes the vendor's file, <see cref="SaveEncodings"/> AIMET's; <see cref="QaicModelOptions.Profile"/> quantizes with it.</summary>
     public QuantizationProfile Profile { get; }
+
+    /// <summary>Writes what the profile makes of a model's tensors as AIMET's encodings, which <see cref="QaicOptions.ExternalQuantizationFile"/> takes.</summary>
+    /// <param name="modelPath">Path of the <c>.onnx</c> file that was profiled.</param>
+    /// <param name="path">Path of the file: YAML if it ends in .yaml or .yml, else JSON. Its directory is made if it is missing.</param>
+    /// <param name="options">How to quantize: schemas, calibration, channelwise, precision of nodes; and the shapes that the profile was made with. Null for the defaults. See <see cref="ProfileEncodings.Of"/>.</param>
+    /// <exception cref="FileNotFoundException">There is no such model.</exception>
+    /// <exception cref="ArgumentException">The options have nothing to choose with a profile: calibration auto, external encodings, or all of the network in FP16.</exception>
+    /// <exception cref="Compilation.CompilationException">The model cannot be quantized, or is not the one that was profiled.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SaveEncodings(string modelPath, string path, QaicOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        using var log = new ModelLog(_host);
+        ProfileEncodings.Of(modelPath, Profile, options, log).Save(path);
+    }
 
     /// <inheritdoc/>
     public bool IsRowToRowMapper => true;

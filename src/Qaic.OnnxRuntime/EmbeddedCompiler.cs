@@ -99,7 +99,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
     }
 
     // The network whose tensors a profile tells of.
-    private static FloatGraph Profiled(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    internal static FloatGraph Profiled(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelPath);
         ArgumentNullException.ThrowIfNull(options);

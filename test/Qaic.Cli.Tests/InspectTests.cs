@@ -64,6 +64,75 @@ public sealed class InspectTests
     }
 
     [TestMethod]
+    [DataRow(float.NaN, "NaN"), DataRow(float.PositiveInfinity, "Infinity"), DataRow(float.NegativeInfinity, "-Infinity")]
+    public void Shows_a_scale_that_is_no_number(float scale, string text)
+    {
+        string path = Written(n => n.Inputs[0].Initial.Scale = n.Inputs[0].Transformed.Scale = scale);
+
+        (int code, string json, string error) = Run("inspect", "--json", path);
+        (int tableCode, string table, _) = Run("inspect", path);
+
+        Assert.AreEqual((QaicTool.Success, ""), (code, error));
+        using var document = JsonDocument.Parse(json);
+        Assert.AreEqual(text, document.RootElement.GetProperty("network").GetProperty("tensors")[0].GetProperty("scale").GetString());
+        Assert.AreEqual(QaicTool.Success, tableCode);
+        StringAssert.Contains(table, text);
+    }
+
+    [TestMethod]
+    public void Shows_sets_of_more_and_of_fewer_shapes_than_there_are_tensors()
+    {
+        string path = Written(n =>
+        {
+            n.AllowedShapes.Add(Set([1, 11]));
+            n.AllowedShapes.Add(Set([2, 22], [3, 33], [4, 44]));
+        });
+
+        (int code, string output, string error) = Run("inspect", path);
+
+        Assert.AreEqual((QaicTool.Success, ""), (code, error));
+        StringAssert.Contains(output, "2 sets of shapes");
+        StringAssert.Matches(output, new(@"in +out +\(no tensor\)"));
+        StringAssert.Matches(output, new(@"\[2, 22\] +\[3, 33\] +\[4, 44\]"));
+
+        static ShapeSet Set(params int[][] shapes)
+        {
+            var set = new ShapeSet();
+            foreach (int[] dims in shapes)
+            {
+                var shape = new TensorShape { Type = ElementType.Float32 };
+                shape.Dims.AddRange(dims);
+                set.Shapes.Add(shape);
+            }
+
+            return set;
+        }
+    }
+
+    [TestMethod]
+    public void Breaks_no_line_of_a_file_however_long_the_names_are()
+    {
+        string name = string.Join('/', Enumerable.Range(0, 100).Select(i => $"block {i}"));
+        string path = Written(n => n.Inputs[0].Name = name);
+
+        (_, string output, _) = Run("inspect", path);
+
+        StringAssert.Contains(output, name);
+        Assert.IsTrue(output.Split('\n').All(l => l.Length < 2 * name.Length), "nor is one filled up to the width");
+    }
+
+    [TestMethod]
+    public void A_fault_that_nobody_expected_is_told_in_a_line()
+    {
+        (int code, string output, string error) = Run("inspect", new string('x', 10) + "\0y");
+
+        Assert.AreEqual(QaicTool.Failure, code);
+        Assert.AreEqual("", output);
+        StringAssert.StartsWith(error, "error: ArgumentException: ");
+        Assert.HasCount(1, error.TrimEnd().Split('\n'), error);
+    }
+
+    [TestMethod]
     public void Says_what_to_give_when_there_is_no_file()
     {
         (int code, _, string error) = Run("inspect", "no-such-qpc");
@@ -119,11 +188,41 @@ public sealed class InspectTests
 
     private string Compiled(QaicOptions options)
     {
+        string directory = NewDirectory();
+        ICompiler compiler = Platform.Simulated().Compiler;
+        compiler.Compile(Repository.Model("digits_cnn"), directory, options, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, TestContext.CancellationToken);
+        return directory;
+    }
+
+    // A container of one input and one output, varied.
+    private string Written(Action<NetworkDescriptor> vary)
+    {
+        var network = new NetworkDescriptor { NetworkName = "made", NumCores = 1, BatchSize = 1 };
+        foreach ((List<NetworkBinding> bindings, string name) in new[] { (network.Inputs, "in"), (network.Outputs, "out") })
+        {
+            var binding = new NetworkBinding { Name = name };
+            foreach (TensorDescriptor side in new[] { binding.Initial, binding.Transformed })
+            {
+                side.Type = ElementType.Int8Q;
+                side.Scale = 0.5f;
+                side.Dims.AddRange([1, 8]);
+            }
+
+            bindings.Add(binding);
+        }
+
+        network.AssignDmaBuffers();
+        vary(network);
+        string path = Path.Combine(NewDirectory(), QpcFile.FileName);
+        new QpcWriter().Add(NetworkDescriptor.SegmentName, network.ToBytes()).Write(path, TestContext.CancellationToken);
+        return path;
+    }
+
+    private string NewDirectory()
+    {
         string directory = Path.Combine(Path.GetTempPath(), $"qaic-inspect-{Guid.NewGuid():n}");
         Directory.CreateDirectory(directory);
         _directories.Add(directory);
-        ICompiler compiler = Platform.Simulated().Compiler;
-        compiler.Compile(Repository.Model("digits_cnn"), directory, options, Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance, TestContext.CancellationToken);
         return directory;
     }
 

@@ -47,6 +47,21 @@ public sealed class QuantizedPipelineTests
     }
 
     [TestMethod]
+    [DataRow("encodings.json"), DataRow("new/encodings.yaml")]
+    public void A_calibration_is_saved_as_encodings_that_make_the_network_of_its_profile(string name)
+    {
+        TestModel model = ModelManifest.Get("digits_mlp");
+        QaicCalibrationTransformer calibrated = _ml.Transforms.CalibrateQaicModel(new QaicCalibrationOptions { ModelPath = model.Path, RowLimit = 100 }).Fit(ModelData.CalibrationView(model));
+        QaicOptions options = s_int8 with { ConvertToQuantize = false };
+        string file = Path.Combine(_directory.FullName, name);
+        calibrated.SaveEncodings(model.Path, file, options);
+        using QaicTransformer profiled = Apply(model, options, o => o with { Profile = calibrated.Profile }).Fit(ModelData.View(model));
+        using QaicTransformer encoded = Apply(model, options with { ExternalQuantizationFile = file }).Fit(ModelData.View(model));
+        AssertInt8(encoded, model);
+        AssertSame(Score(profiled, model), Score(encoded, model));
+    }
+
+    [TestMethod]
     public void A_dumped_profile_is_the_vendors_file_and_makes_the_same_network_again()
     {
         TestModel model = ModelManifest.Get("digits_mlp");

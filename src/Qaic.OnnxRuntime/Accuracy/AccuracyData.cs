@@ -8,7 +8,7 @@ namespace Qaic.OnnxRuntime.Accuracy;
 public sealed record AccuracyData(
     IReadOnlyList<IReadOnlyDictionary<string, Tensor>> Calibration, IReadOnlyList<IReadOnlyDictionary<string, Tensor>> HeldOut)
 {
-    /// <summary>The true class of every held-out row, for the first output; null if it is not known. A single output column is a logit: class 1 above 0.</summary>
+    /// <summary>The true class of every held-out row, for the first output; null if it is not known. A single output column of floats is a logit: class 1 above 0. An output of integers is the class itself.</summary>
     public IReadOnlyList<int>? Labels { get; init; }
 
     /// <summary>A figure of merit of the outputs on all held-out rows: gets every output by name, as float32 with the rows leading; null for none.</summary>

@@ -91,7 +91,6 @@ public sealed class AccuracyReport
         VariantRun exact = bench.Run(reference, null, null, data.HeldOut, cancellationToken);
         var inputs = new Lazy<IReadOnlyList<InputColumns>>(() => InputColumns.Of(bench.Rows(data.Calibration, reference)));
         var nodes = new Lazy<IReadOnlyList<ModelNode>>(() => bench.Nodes(reference));
-        var weights = new Lazy<IReadOnlyList<ModelWeight>>(() => bench.Weights(reference));
         var profiles = new Dictionary<string, QuantizationProfile>();
         var results = ImmutableArray.CreateBuilder<VariantAccuracy>();
         foreach (AccuracyVariant variant in variants)
@@ -118,7 +117,7 @@ public sealed class AccuracyReport
             record = reason is null ? record : record with { CalibrationReason = reason };
             profile ??= options.LoadProfile is { } path ? QuantizationProfile.Load(path) : null;
             ModelAccuracy accuracy = OutputComparison.Compare(exact.Outputs, run.Outputs, data);
-            List<(TensorAccuracy Accuracy, WeightStudy? Weight)> tensors = record.Tensors.Count == 0 ? [] : TensorStudy.Of(record, profile, weights.Value);
+            List<(TensorAccuracy Accuracy, WeightStudy? Weight)> tensors = record.Tensors.Count == 0 ? [] : TensorStudy.Of(record, profile, bench.Weights(reference));
             results.Add(new VariantAccuracy
             {
                 Name = variant.Name,

@@ -18,8 +18,9 @@ public sealed class CalibrationSweep
     /// <summary>One row in so many is held out by <see cref="Choose(string, IEnumerable{IReadOnlyDictionary{string, Tensor}}, QaicOptions, ILoggerFactory, CancellationToken)"/>: rows 4, 9, 14 ….</summary>
     public const int HeldOutEvery = 5;
 
-    // More rows would not tell more; memory stays flat however many there are.
-    private const int MostHeldOut = 2000;
+    // More rows would not tell more. Memory stays flat however many there are and however large they are.
+    internal const int MostHeldOut = 2000;
+    internal const long MostHeldOutBytes = 256L << 20;
     private const double SameDb = 0.1;
 
     // The simplest first: ties go to what comes first.
@@ -78,7 +79,7 @@ public sealed class CalibrationSweep
 
     /// <summary>Chooses the calibration of a network from the rows it is to be profiled with: one row in five is held out, the profile is made of the others.</summary>
     /// <remarks>
-    /// What <c>quantization_calibration: auto</c> does. The samples are read once, in order; up to 2000 rows are held out, and nothing else is kept. With fewer than five rows all of them serve for both.
+    /// What <c>quantization_calibration: auto</c> does. The samples are read once, in order; up to 2000 rows or 256 MiB are held out, one at least, and nothing else is kept. With fewer than five rows all of them serve for both.
     /// The network itself is then compiled with <see cref="CalibrationTrial.ApplyTo"/> and a profile of all rows.
     /// </remarks>
     /// <param name="modelPath">Path of the <c>.onnx</c> file.</param>
@@ -116,7 +117,7 @@ public sealed class CalibrationSweep
         ArgumentNullException.ThrowIfNull(options);
         var heldOut = new List<IReadOnlyDictionary<string, Tensor>>();
         var few = new List<IReadOnlyDictionary<string, Tensor>>();
-        long rows = 0;
+        (long rows, long bytes) = (0, 0);
         QuantizationProfile profile = bench.Profile(Others(), Plain(options), cancellationToken);
         string? remark = null;
         if (heldOut.Count == 0)
@@ -134,13 +135,23 @@ public sealed class CalibrationSweep
                 long index = rows++;
                 if (index % HeldOutEvery == HeldOutEvery - 1 && heldOut.Count < MostHeldOut)
                 {
-                    heldOut.Add(row);
-                    continue;
+                    long size = row.Sum(t => (long)t.Value.Bytes.Length);
+                    if (heldOut.Count == 0 || bytes + size <= MostHeldOutBytes)
+                    {
+                        bytes += size;
+                        heldOut.Add(row);
+                        continue;
+                    }
                 }
 
-                if (index < HeldOutEvery)
+                // These serve for both if there are no more.
+                if (index < HeldOutEvery - 1)
                 {
                     few.Add(row);
+                }
+                else
+                {
+                    few.Clear();
                 }
 
                 yield return row;
@@ -188,7 +199,8 @@ public sealed class CalibrationSweep
         schemas = schemas is { Count: > 0 } ? [.. schemas.Distinct()] : [options.QuantizationSchemaActivations ?? options.QuantizationSchema ?? QuantizationSchema.SymmetricWithUInt8];
         int total = 1 + (schemas.Count * s_methods.Length);
         progress?.Report(new("float32", 0, total));
-        VariantRun exact = bench.Run(VariantOptions.Reference(options), null, null, data.HeldOut, cancellationToken);
+        IReadOnlyList<IReadOnlyDictionary<string, Tensor>> heldOut = bench.Stack(data.HeldOut, options);
+        VariantRun exact = bench.Run(VariantOptions.Reference(options), null, null, heldOut, cancellationToken);
         var trials = ImmutableArray.CreateBuilder<CalibrationTrial>();
         foreach (QuantizationSchema schema in schemas)
         {
@@ -196,7 +208,7 @@ public sealed class CalibrationSweep
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 progress?.Report(new($"{VariantOptions.Describe(schema)}, {VariantOptions.Describe(calibration, percentile)}", trials.Count + 1, total));
-                VariantRun run = bench.Run(CalibrationTrial.WithMethod(Plain(options), schema, calibration, percentile), profile, null, data.HeldOut, cancellationToken);
+                VariantRun run = bench.Run(CalibrationTrial.WithMethod(Plain(options), schema, calibration, percentile), profile, null, heldOut, cancellationToken);
                 trials.Add(new CalibrationTrial(schema, calibration, percentile, OutputComparison.Compare(exact.Outputs, run.Outputs, data)));
             }
         }

@@ -75,7 +75,7 @@ internal static class Diagnosis
             .ToList();
 
         // Convolutions and matrix products have an option each.
-        foreach (var group in uneven.GroupBy(w => w.Study.Weight.OpType.StartsWith("Conv", StringComparison.Ordinal)).OrderBy(g => g.First().Accuracy.WorstChannelSqnrDb))
+        foreach (var group in uneven.GroupBy(w => w.Study.OpType.StartsWith("Conv", StringComparison.Ordinal)).OrderBy(g => g.First().Accuracy.WorstChannelSqnrDb))
         {
             (TensorAccuracy worst, WeightStudy study, int starved) = group.First();
             double smallest = study.Largest.Where(m => m > 0).Min(), largest = study.Largest.Max();
@@ -83,7 +83,7 @@ internal static class Diagnosis
             yield return new AccuracyFinding(
                 FindingKind.UnevenChannels,
                 [.. group.Select(w => w.Accuracy.Name)],
-                Invariant($"The channels of {study.Weight.OpType} weight '{worst.Name}' reach from {Number(smallest)} to {Number(largest)} (1 : {largest / smallest:0}) and share one scale of {Number(worst.LargestScale)}: ")
+                Invariant($"The channels of {study.OpType} weight '{worst.Name}' reach from {Number(smallest)} to {Number(largest)} (1 : {largest / smallest:0}) and share one scale of {Number(worst.LargestScale)}: ")
                 + Invariant($"{starved} of {study.Largest.Length} use fewer than {FewSteps:0} of its 127 steps, the worst has {Decibels(worst.WorstChannelSqnrDb)}.{others}"),
                 group.Key ? "Give each channel its own scale: EnableChannelwise (enable_channelwise)." : "Give each row its own scale: EnableRowwise (enable_rowwise).");
         }
@@ -107,13 +107,27 @@ internal static class Diagnosis
                 continue;
             }
 
-            string[] readers = [.. nodes.Where(n => n.Inputs.Contains(input.Name)).Select(n => n.Name)];
+            string[] readers = [.. Takers(input.Name, nodes)];
+            string advice = readers.Length > 0
+                ? $"Keep what takes it in FP16 (FP16NodeInstanceNames in node_precision_info_file): {string.Join(", ", readers.Select(r => $"'{r}'"))}; or scale the columns before the network."
+                : "Scale the columns before the network.";
             yield return new AccuracyFinding(
                 FindingKind.UnevenColumns,
                 [input.Name, .. readers],
                 Invariant($"The columns of input '{input.Name}' span {Number(spans.Min())} to {Number(spans.Max())} and share one scale of {Number(tensor.LargestScale)}: {lost} of {input.Minima.Length} move by fewer than {FewColumnSteps:0} steps, ")
                 + Invariant($"{spans.Count(s => s < tensor.LargestScale)} by less than one."),
-                $"Keep what reads it in FP16 (FP16NodeInstanceNames in node_precision_info_file): {string.Join(", ", readers.Select(r => $"'{r}'"))}; or scale the columns before the network.");
+                advice);
+        }
+    }
+
+    // What only moves data carries integers on to what computes, and each alone would keep them: both have to be named.
+    private static IEnumerable<string> Takers(string tensor, IReadOnlyList<ModelNode> nodes)
+    {
+        HashSet<string> moved = [tensor];
+        foreach (ModelNode node in nodes.Where(n => n.OpType != "Shape" && n.Inputs.Any(moved.Contains)))
+        {
+            yield return node.Name;
+            moved.UnionWith(node.MovesData ? node.Outputs.Where(o => o.Length > 0) : []);
         }
     }
 

@@ -8,7 +8,19 @@ namespace Qaic.OnnxRuntime.Accuracy;
 /// <param name="OpType">Its operator.</param>
 /// <param name="Inputs">Tensors that it reads.</param>
 /// <param name="Group">Nodes of one group are one to a compiler, as Conv, BatchNormalization and Relu are: the name of what comes out of it.</param>
-internal sealed record ModelNode(string Name, string OpType, IReadOnlyList<string> Inputs, string Group);
+internal sealed record ModelNode(string Name, string OpType, IReadOnlyList<string> Inputs, string Group)
+{
+    private static readonly HashSet<string> s_movers =
+    [
+        "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Identity", "Dropout", "Expand", "Tile", "Pad", "Shape", "Constant", "Cast", "QuantizeLinear", "DequantizeLinear",
+    ];
+
+    /// <summary>All tensors that it writes.</summary>
+    public IReadOnlyList<string> Outputs { get; init; } = [Name];
+
+    /// <summary>Whether it passes numbers on as they are, in whatever precision they come.</summary>
+    public bool MovesData => s_movers.Contains(OpType);
+}
 
 /// <summary>A constant that a network multiplies with, as it is before it is quantized.</summary>
 /// <param name="Name">Its name in the model.</param>
@@ -34,14 +46,19 @@ internal interface IVariantBench
     /// <param name="options">Shapes of the model.</param>
     IReadOnlyList<ModelNode> Nodes(QaicOptions options);
 
-    /// <summary>The float constants with two dimensions or more.</summary>
+    /// <summary>The float constants with two dimensions or more, read one by one: together they can be as large as the model.</summary>
     /// <param name="options">Shapes of the model.</param>
-    IReadOnlyList<ModelWeight> Weights(QaicOptions options);
+    IEnumerable<ModelWeight> Weights(QaicOptions options);
 
     /// <summary>Cuts samples into rows: one row per result, each tensor without the leading dimension. What a network without a batch takes stays whole.</summary>
     /// <param name="samples">Read once, lazily; the results are copies.</param>
     /// <param name="options">Shapes of the model.</param>
     IEnumerable<IReadOnlyDictionary<string, Tensor>> Rows(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options);
+
+    /// <summary>Puts samples together as <see cref="Run"/> takes them, for those that are run on many times.</summary>
+    /// <param name="samples">Samples or rows.</param>
+    /// <param name="options">Shapes of the model.</param>
+    IReadOnlyList<IReadOnlyDictionary<string, Tensor>> Stack(IReadOnlyList<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options);
 
     /// <summary>Profiles.</summary>
     QuantizationProfile Profile(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options, CancellationToken cancellationToken);

@@ -7,7 +7,11 @@ namespace Qaic.OnnxRuntime.Accuracy;
 /// <param name="Values">All elements, row after row.</param>
 /// <param name="RowShape">Dimensions of one row.</param>
 /// <param name="Rows">Number of rows.</param>
-internal sealed record OutputRows(string Name, float[] Values, ImmutableArray<int> RowShape, int Rows);
+internal sealed record OutputRows(string Name, float[] Values, ImmutableArray<int> RowShape, int Rows)
+{
+    /// <summary>Whether the elements are whole numbers, as classes are, and no codes of real ones.</summary>
+    public bool IsWhole { get; init; }
+}
 
 /// <summary>Compares a network's outputs with those of float32.</summary>
 internal static class OutputComparison
@@ -20,7 +24,7 @@ internal static class OutputComparison
             throw new InvalidOperationException($"A network has the outputs {Names(actual)}, and in float32 {Names(reference)}.");
         }
 
-        bool isProbability = IsProbability(reference[0]);
+        bool isProbability = !reference[0].IsWhole && IsProbability(reference[0]);
         int[] expected = Classes(reference[0], isProbability), found = Classes(actual[0], isProbability);
         if (data.Labels is { } labels && labels.Count != expected.Length)
         {
@@ -64,8 +68,11 @@ internal static class OutputComparison
             largest = Math.Max(largest, error);
         }
 
-        return new OutputAccuracy(reference.Name, Decibels(signal, noise), largest);
+        return new OutputAccuracy(reference.Name, Decibels(signal, noise), largest) { IsWhole = reference.IsWhole };
     }
+
+    // No class of any network: classifiers of outliers have -1.
+    private const int NoClass = int.MinValue;
 
     // Both sides must mean the same list of rows.
     private static double Share(IReadOnlyList<int> expected, int[] found)
@@ -73,7 +80,7 @@ internal static class OutputComparison
         int same = 0;
         for (int i = 0; i < found.Length; i++)
         {
-            same += expected[i] == found[i] && found[i] >= 0 ? 1 : 0;
+            same += expected[i] == found[i] && found[i] != NoClass ? 1 : 0;
         }
 
         return (double)same / found.Length;
@@ -82,15 +89,20 @@ internal static class OutputComparison
     // A single column is a logit, or a probability if all of float32's values could be one.
     private static bool IsProbability(OutputRows output) => output.Values.All(v => v is >= 0 and <= 1);
 
-    // The class that each line along the last axis names; -1 where there is NaN.
+    // The class that each line along the last axis names. An output of whole numbers names one with each.
     private static int[] Classes(OutputRows output, bool isProbability)
     {
+        if (output.IsWhole)
+        {
+            return Array.ConvertAll(output.Values, v => (int)v);
+        }
+
         int width = output.RowShape is [.., var last] ? last : 1;
         int[] classes = new int[output.Values.Length / Math.Max(width, 1)];
         for (int line = 0; line < classes.Length; line++)
         {
             ReadOnlySpan<float> values = output.Values.AsSpan(line * width, width);
-            classes[line] = values.ContainsAnyExceptInRange(float.NegativeInfinity, float.PositiveInfinity) ? -1
+            classes[line] = values.ContainsAnyExceptInRange(float.NegativeInfinity, float.PositiveInfinity) ? NoClass
                 : width == 1 ? (values[0] > (isProbability ? 0.5f : 0) ? 1 : 0)
                 : IndexOfMax(values);
         }

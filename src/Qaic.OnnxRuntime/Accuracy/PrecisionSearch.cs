@@ -54,7 +54,10 @@ public sealed class PrecisionSearch
     /// <summary>What each node that was tried alone has to do with it, the most promising first.</summary>
     public ImmutableArray<NodeSensitivity> Sensitivities { get; }
 
-    /// <summary>Networks that were compiled.</summary>
+    /// <summary>Why the network has its calibration, if <see cref="QaicOptions.QuantizationCalibration"/> was auto: it was chosen once, before the search, on every fifth calibration row; else null.</summary>
+    public string? CalibrationReason { get; init; }
+
+    /// <summary>Networks that were compiled; without those that a calibration was chosen with.</summary>
     public int Compilations { get; }
 
     /// <summary>Whether <see cref="PrecisionSearchOptions.MostCompilations"/> ended the search before it was through.</summary>
@@ -71,7 +74,7 @@ public sealed class PrecisionSearch
     /// <param name="progress">Is told before each network; null for none.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="FileNotFoundException">There is no such model.</exception>
-    /// <exception cref="ArgumentException">There are no rows, or rows that are not the model's; or the options do not quantize.</exception>
+    /// <exception cref="ArgumentException">There are no rows, or rows that are not the model's; or the options put all of the network in FP16.</exception>
     /// <exception cref="CompilationException">The model cannot be compiled.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public static PrecisionSearch Run(
@@ -111,6 +114,11 @@ public sealed class PrecisionSearch
         text.Append(Invariant($"without list  {Value(Before)}\n"));
         text.Append(Nodes.IsEmpty ? "" : Invariant($"with list     {Value(After)}\n"));
         text.Append('\n');
+        if (CalibrationReason is not null)
+        {
+            TextTable.Wrap(text, "", CalibrationReason, 120).Append('\n');
+        }
+
         string result = (IsWithinLimit, Nodes.Length) switch
         {
             (true, 0) => "No node has to stay in FP16.",

@@ -6,7 +6,7 @@ public sealed record PrecisionSearchOptions
     /// <summary>Percentage points of top-1 that the network may lose against float32: of the labels if there are any, else of float32's own answers. 0 to 100.</summary>
     public double Limit { get; init; } = 0.5;
 
-    /// <summary>Networks that may be compiled; 3 or more. With fewer than three for each node the list may be longer than it has to be.</summary>
+    /// <summary>Networks that may be compiled; 3 or more, those that a calibration is chosen with not counted. With fewer than three for each node the list may be longer than it has to be.</summary>
     public int MostCompilations { get; init; } = 200;
 
     internal void Check()

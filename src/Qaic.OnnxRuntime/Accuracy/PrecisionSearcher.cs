@@ -8,22 +8,27 @@ namespace Qaic.OnnxRuntime.Accuracy;
 internal sealed class PrecisionSearcher(
     IVariantBench bench, AccuracyData data, QaicOptions options, PrecisionSearchOptions search, IProgress<AccuracyProgress>? progress, CancellationToken cancellationToken)
 {
-    // They pass numbers on as they are, in whatever precision they come.
-    private static readonly HashSet<string> s_movers =
-        ["Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather", "Split", "Identity", "Dropout", "Expand", "Tile", "Pad", "Shape", "Constant", "Cast", "QuantizeLinear", "DequantizeLinear"];
-
-    private readonly QaicOptions _options = VariantOptions.Isolated(options) with { NodePrecisionInfoFile = null };
+    private QaicOptions _options = VariantOptions.Isolated(options) with { NodePrecisionInfoFile = null };
     private readonly NodePrecision _given = options.NodePrecisionInfoFile is { } file ? NodePrecision.Load(file) : NodePrecision.None;
+    private IReadOnlyList<IReadOnlyDictionary<string, Tensor>> _heldOut = [];
     private QuantizationProfile? _profile;
     private VariantRun? _exact;
+    private string? _calibrationReason;
+    private Trial? _best;
     private int _compilations;
     private bool _isExhausted;
 
     public PrecisionSearch Search()
     {
         Report("float32");
-        _exact = bench.Run(VariantOptions.Reference(options), null, null, data.HeldOut, cancellationToken);
-        _profile = options.LoadProfile is null && options.ExternalQuantizationFile is null ? bench.Profile(data.Calibration, _options, cancellationToken) : null;
+        _heldOut = bench.Stack(data.HeldOut, options);
+        _exact = bench.Run(VariantOptions.Reference(options), null, null, _heldOut, cancellationToken);
+        if (options.LoadProfile is null && options.ExternalQuantizationFile is null)
+        {
+            ChooseCalibration();
+            _profile = bench.Profile(data.Calibration, _options, cancellationToken);
+        }
+
         (ModelAccuracy before, PrecisionRecord? record) = Run([], "without a list");
         if (PrecisionSearch.IsWithin(before, search))
         {
@@ -37,7 +42,10 @@ internal sealed class PrecisionSearcher(
             return Result(enough.Nodes, before, enough.Accuracy, ranked);
         }
 
-        Trial best = Add(ranked, before);
+        Add(ranked);
+
+        // What was measured on the way counts, too: the search may have had no compilations left to come back to it.
+        Trial best = _best!;
         best = PrecisionSearch.IsWithin(best.Accuracy, search) ? Drop(best) : best;
         return Result(best.Nodes, before, best.Accuracy, ranked);
     }
@@ -45,7 +53,17 @@ internal sealed class PrecisionSearcher(
     private sealed record Trial(ImmutableArray<string> Nodes, ModelAccuracy Accuracy);
 
     private PrecisionSearch Result(ImmutableArray<string> nodes, ModelAccuracy before, ModelAccuracy after, List<NodeSensitivity> sensitivities) =>
-        new(bench.ModelName, search, nodes, _given, before, after, [.. sensitivities], _compilations, _isExhausted);
+        new(bench.ModelName, search, nodes, _given, before, after, [.. sensitivities], _compilations, _isExhausted) { CalibrationReason = _calibrationReason };
+
+    // The compiler chooses on data, which a search keeps for itself.
+    private void ChooseCalibration()
+    {
+        if (options.QuantizationCalibration == QuantizationCalibration.Auto)
+        {
+            CalibrationSweep sweep = CalibrationSweep.Choose(bench, data.Calibration, options, cancellationToken);
+            (_options, _calibrationReason) = (sweep.Best.ApplyTo(_options), sweep.Reason);
+        }
+    }
 
     // Nodes that are quantized, and those that read a tensor that is: what only reads an input is hurt by its quantization all the same.
     private List<ModelNode> Candidates(PrecisionRecord? record)
@@ -57,7 +75,7 @@ internal sealed class PrecisionSearcher(
         HashSet<string> decidedGroups = [.. all.Where(n => decided.Contains(n.Name)).Select(n => n.Group)];
 
         // One node stands for its group.
-        List<ModelNode> nodes = [.. all.Where(n => n.Name.Length > 0 && !s_movers.Contains(n.OpType) && !decidedGroups.Contains(n.Group)
+        List<ModelNode> nodes = [.. all.Where(n => n.Name.Length > 0 && !n.MovesData && !decidedGroups.Contains(n.Group)
             && (quantized.Contains(n.Name) || n.Inputs.Any(tensors.Contains))).DistinctBy(n => n.Group)];
         HashSet<string> known = [.. all.Select(n => n.Name)];
 
@@ -125,9 +143,8 @@ internal sealed class PrecisionSearcher(
     private static double NoiseOf(double sqnrDb) => Math.Pow(10, -sqnrDb / 10);
 
     // One more at a time, until the limit holds.
-    private Trial Add(List<NodeSensitivity> ranked, ModelAccuracy before)
+    private void Add(List<NodeSensitivity> ranked)
     {
-        var best = new Trial([], before);
         ImmutableArray<string> nodes = [];
         foreach (NodeSensitivity node in ranked)
         {
@@ -139,20 +156,11 @@ internal sealed class PrecisionSearcher(
                 continue;
             }
 
-            if (!MayCompile())
+            if (!MayCompile() || PrecisionSearch.IsWithin(Run(nodes, $"{nodes.Length} nodes in FP16").Accuracy, search))
             {
-                break;
-            }
-
-            var trial = new Trial(nodes, Run(nodes, $"{nodes.Length} nodes in FP16").Accuracy);
-            best = trial.Accuracy.PointsLost < best.Accuracy.PointsLost ? trial : best;
-            if (PrecisionSearch.IsWithin(trial.Accuracy, search))
-            {
-                return trial;
+                return;
             }
         }
-
-        return best;
     }
 
     // Each is tried without, the least promising first.
@@ -182,8 +190,29 @@ internal sealed class PrecisionSearcher(
         cancellationToken.ThrowIfCancellationRequested();
         Report(step);
         NodePrecision? precision = nodes.IsEmpty && _given == NodePrecision.None ? null : _given with { Fp16Nodes = [.. _given.Fp16Nodes, .. nodes] };
-        VariantRun run = bench.Run(_options, _profile, precision, data.HeldOut, cancellationToken);
-        return (OutputComparison.Compare(_exact!.Outputs, run.Outputs, data), run.Precision);
+        VariantRun run = bench.Run(_options, _profile, precision, _heldOut, cancellationToken);
+        ModelAccuracy accuracy = OutputComparison.Compare(_exact!.Outputs, run.Outputs, data);
+        Keep(new Trial(nodes, accuracy));
+        return (accuracy, run.Precision);
+    }
+
+    // The shortest list that holds the limit; while none does, the one that loses least, and the shorter of equals.
+    private void Keep(Trial trial)
+    {
+        bool isWithin = PrecisionSearch.IsWithin(trial.Accuracy, search);
+        if (_best is not { } best)
+        {
+            _best = trial;
+        }
+        else if (isWithin != PrecisionSearch.IsWithin(best.Accuracy, search))
+        {
+            _best = isWithin ? trial : best;
+        }
+        else
+        {
+            (double lost, double least) = isWithin ? (0, 0) : (trial.Accuracy.PointsLost, best.Accuracy.PointsLost);
+            _best = lost < least || (lost.Equals(least) && trial.Nodes.Length < best.Nodes.Length) ? trial : best;
+        }
     }
 
     private void Report(string step)

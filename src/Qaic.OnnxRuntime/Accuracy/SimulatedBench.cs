@@ -20,15 +20,17 @@ internal sealed class SimulatedBench : IVariantBench
     private readonly SimulatedPlatform _platform = Platform.Simulated(new SimulatedPlatformOptions { Engine = new OnnxRuntimeEngine() });
     private readonly string _modelPath;
     private readonly ILoggerFactory _loggers;
-    private (TensorSpec[] Inputs, bool RowsAreFree)? _form;
+    private (TensorSpec[] Inputs, bool RowsAreFree, int ChunkRows)? _form;
 
     /// <exception cref="FileNotFoundException">There is no such model.</exception>
-    /// <exception cref="CompilationException">The file is no ONNX model.</exception>
     public SimulatedBench(string modelPath, ILoggerFactory? loggers = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelPath);
         (_modelPath, _loggers) = (modelPath, loggers ?? NullLoggerFactory.Instance);
-        _ = OnnxModel.Load(modelPath);
+        if (!File.Exists(modelPath))
+        {
+            throw new FileNotFoundException($"There is no ONNX model at '{Path.GetFullPath(modelPath)}'.", modelPath);
+        }
     }
 
     public string ModelName => Path.GetFileName(_modelPath);
@@ -37,7 +39,7 @@ internal sealed class SimulatedBench : IVariantBench
     {
         var model = OnnxModel.Load(_modelPath);
         using ExternalData files = model.ExternalData;
-        ModelNode[] nodes = [.. model.Graph.Node.Where(n => n.Output.Count > 0).Select(n => new ModelNode(n.Output.FirstOrDefault(o => o.Length > 0) ?? "", n.OpType, [.. n.Input], ""))];
+        ModelNode[] nodes = [.. model.Graph.Node.Where(n => n.Output.Count > 0).Select(n => new ModelNode(n.Output.FirstOrDefault(o => o.Length > 0) ?? "", n.OpType, [.. n.Input], "") { Outputs = [.. n.Output] })];
         ShapeBinding.Fix(model, options);
         var graph = FloatGraph.Prepare(model);
         return [.. nodes.Select(n => n with { Group = GroupOf(n.Name) })];
@@ -54,33 +56,31 @@ internal sealed class SimulatedBench : IVariantBench
         }
     }
 
-    public IReadOnlyList<ModelWeight> Weights(QaicOptions options)
+    public IEnumerable<ModelWeight> Weights(QaicOptions options)
     {
         var model = OnnxModel.Load(_modelPath);
         using ExternalData files = model.ExternalData;
         ShapeBinding.Fix(model, options);
         var graph = FloatGraph.Prepare(model);
         var shapes = graph.Model.Graph.Initializer.ToDictionary(t => t.Name, t => t.Dims.Select(d => (int)d).ToArray(), StringComparer.Ordinal);
-        var weights = new List<ModelWeight>();
         foreach (ProfiledTensor constant in graph.Constants.Where(c => shapes.TryGetValue(c.Tensor, out int[]? shape) && shape.Length >= 2))
         {
             int[] shape = shapes[constant.Tensor];
             NodeProto? reader = graph.Model.Graph.Node.FirstOrDefault(n => n.Input.Contains(constant.Tensor));
-            weights.Add(new ModelWeight(constant.Tensor, graph.Values(constant.Tensor), shape, reader?.OpType ?? "", ChannelAxis(reader, shape.Length)));
+            yield return new ModelWeight(constant.Tensor, graph.Values(constant.Tensor), shape, reader?.OpType ?? "", ChannelAxis(reader, shape.Length));
         }
-
-        return weights;
     }
 
     public IEnumerable<IReadOnlyDictionary<string, Tensor>> Rows(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options)
     {
-        if (_form is null)
-        {
-            using Session session = Open(VariantOptions.Isolated(VariantOptions.Reference(options)), CancellationToken.None);
-            _form = ([.. session.Inputs], StackedSamples.RowsAreFree(session));
-        }
+        (TensorSpec[] inputs, bool rowsAreFree, _) = Form(options);
+        return StackedSamples.Split(samples, inputs, rowsAreFree);
+    }
 
-        return StackedSamples.Split(samples, _form.Value.Inputs, _form.Value.RowsAreFree);
+    public IReadOnlyList<IReadOnlyDictionary<string, Tensor>> Stack(IReadOnlyList<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options)
+    {
+        (TensorSpec[] inputs, bool rowsAreFree, int chunkRows) = Form(options);
+        return [.. StackedSamples.Stack(samples, inputs, rowsAreFree, chunkRows)];
     }
 
     public QuantizationProfile Profile(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options, CancellationToken cancellationToken) =>
@@ -125,6 +125,17 @@ internal sealed class SimulatedBench : IVariantBench
         }
     }
 
+    private (TensorSpec[] Inputs, bool RowsAreFree, int ChunkRows) Form(QaicOptions options)
+    {
+        if (_form is null)
+        {
+            using Session session = Open(VariantOptions.Isolated(VariantOptions.Reference(options)), CancellationToken.None);
+            _form = ([.. session.Inputs], StackedSamples.RowsAreFree(session), session.BatchSize * InferencesPerChunk);
+        }
+
+        return _form.Value;
+    }
+
     private Session Open(QaicOptions options, CancellationToken cancellationToken) =>
         Session.CreateAsync(_modelPath, options, _platform, _loggers, cancellationToken).GetAwaiter().GetResult();
 
@@ -145,7 +156,7 @@ internal sealed class SimulatedBench : IVariantBench
             }
         }
 
-        return [.. session.Outputs.Select(o => new OutputRows(o.Name, [.. values[o.Name]], rowsAreFree ? o.Shape[1..] : o.Shape, rows))];
+        return [.. session.Outputs.Select(o => new OutputRows(o.Name, [.. values[o.Name]], rowsAreFree ? o.Shape[1..] : o.Shape, rows) { IsWhole = StackedSamples.IsWhole(o) })];
     }
 
     private static int ChannelAxis(NodeProto? reader, int rank) => reader?.OpType switch

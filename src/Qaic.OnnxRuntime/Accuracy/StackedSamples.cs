@@ -26,12 +26,26 @@ internal static class StackedSamples
         }
     }
 
-    /// <summary>As many rows per result as there are, up to a limit; what a network without a batch takes stays as it is.</summary>
+    /// <summary>As many rows per result as there are, up to a limit; what a network without a batch takes stays as it is, and so do samples that are stacked already.</summary>
     public static IEnumerable<IReadOnlyDictionary<string, Tensor>> Stack(
-        IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, TensorSpec[] inputs, bool rowsAreFree, int limit)
+        IReadOnlyList<IReadOnlyDictionary<string, Tensor>> samples, TensorSpec[] inputs, bool rowsAreFree, int limit)
     {
-        IEnumerable<IReadOnlyDictionary<string, Tensor>> rows = Split(samples, inputs, rowsAreFree);
-        return rowsAreFree ? rows.Chunk(limit).Select(chunk => Join(chunk, inputs)) : rows;
+        if (!rowsAreFree)
+        {
+            return Split(samples, inputs, rowsAreFree);
+        }
+
+        // What was stacked before is handed on as it is.
+        return samples.Count > 0 && samples.SkipLast(1).All(s => Fills(s, exactly: true)) && Fills(samples[^1], exactly: false)
+            ? samples
+            : Split(samples, inputs, rowsAreFree).Chunk(limit).Select(chunk => Join(chunk, inputs));
+
+        bool Fills(IReadOnlyDictionary<string, Tensor> sample, bool exactly)
+        {
+            bool hasRows = sample is not null && inputs.All(i => sample.TryGetValue(i.Name, out Tensor? t) && t is not null
+                && t.Shape.Length == i.Shape.Length && t.Shape.AsSpan()[1..].SequenceEqual(i.Shape.AsSpan()[1..]) && t.Shape[0] == sample[inputs[0].Name].Shape[0]);
+            return hasRows && (sample![inputs[0].Name].Shape[0] is var rows && (exactly ? rows == limit : rows > 0 && rows <= limit));
+        }
     }
 
     /// <summary>The numbers of an output, whatever its type.</summary>
@@ -46,6 +60,9 @@ internal static class StackedSamples
         ElementType.UInt8 or ElementType.UInt8Q => Convert<byte>(tensor, v => v),
         _ => throw new NotSupportedException($"Output '{spec}' has no real numbers that could be compared."),
     };
+
+    /// <summary>Whether the elements of an output are whole numbers and no codes of real ones.</summary>
+    public static bool IsWhole(TensorSpec spec) => spec.ElementType is ElementType.Int64 or ElementType.Int32 or ElementType.Int8 or ElementType.UInt8;
 
     private static float[] Convert<T>(Tensor tensor, Func<T, float> convert) where T : unmanaged => [.. tensor.ToArray<T>().Select(convert)];
 

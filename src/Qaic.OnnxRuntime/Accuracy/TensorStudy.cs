@@ -4,10 +4,10 @@ using Qaic.Quantization;
 namespace Qaic.OnnxRuntime.Accuracy;
 
 /// <summary>A weight and what per-tensor or per-channel quantization does to each of its channels.</summary>
-/// <param name="Weight">The weight.</param>
+/// <param name="OpType"><see cref="ModelWeight.OpType"/>.</param>
 /// <param name="Largest">Largest magnitude per channel.</param>
 /// <param name="SqnrDb">Signal to quantization noise per channel.</param>
-internal sealed record WeightStudy(ModelWeight Weight, double[] Largest, double[] SqnrDb);
+internal sealed record WeightStudy(string OpType, double[] Largest, double[] SqnrDb);
 
 /// <summary>Works out what quantization does to the tensors of a network.</summary>
 internal static class TensorStudy
@@ -15,13 +15,27 @@ internal static class TensorStudy
     private const int WeightBins = 256;
 
     /// <summary>One result per quantized tensor; worst first, what is not known last.</summary>
-    public static List<(TensorAccuracy Accuracy, WeightStudy? Weight)> Of(PrecisionRecord record, QuantizationProfile? profile, IReadOnlyList<ModelWeight> weights)
+    /// <param name="record">The quantized tensors.</param>
+    /// <param name="profile">Histograms of the activations; null if they are not known.</param>
+    /// <param name="weights">Weights with their values. Read once; no values are kept.</param>
+    public static List<(TensorAccuracy Accuracy, WeightStudy? Weight)> Of(PrecisionRecord record, QuantizationProfile? profile, IEnumerable<ModelWeight> weights)
     {
-        var byName = weights.ToDictionary(w => w.Name, StringComparer.Ordinal);
-        return [.. record.Tensors.Where(t => t.Scales.Count > 0)
-            .Select(t => Of(t, t.ProfileName is null ? null : profile?.Find(t.ProfileName), byName.GetValueOrDefault(t.Name)))
+        List<QuantizedTensor> tensors = [.. record.Tensors.Where(t => t.Scales.Count > 0)];
+        ILookup<string, QuantizedTensor> byName = tensors.ToLookup(t => t.Name, StringComparer.Ordinal);
+        var studied = new Dictionary<QuantizedTensor, (TensorAccuracy Accuracy, WeightStudy? Weight)>(ReferenceEqualityComparer.Instance);
+        foreach (ModelWeight weight in weights)
+        {
+            foreach (QuantizedTensor tensor in byName[weight.Name])
+            {
+                studied[tensor] = Of(tensor, Statistics(tensor), weight);
+            }
+        }
+
+        return [.. tensors.Select(t => studied.TryGetValue(t, out (TensorAccuracy Accuracy, WeightStudy? Weight) study) ? study : Of(t, Statistics(t), null))
             .OrderBy(t => double.IsNaN(t.Accuracy.WorstChannelSqnrDb) ? double.PositiveInfinity : t.Accuracy.WorstChannelSqnrDb)
             .ThenBy(t => t.Accuracy.Name, StringComparer.Ordinal)];
+
+        TensorStatistics? Statistics(QuantizedTensor tensor) => tensor.ProfileName is null ? null : profile?.Find(tensor.ProfileName);
     }
 
     /// <summary>What a histogram says of values between the two ends that cut off the same share of them.</summary>
@@ -105,7 +119,7 @@ internal static class TensorStudy
             noise[channel] += error * error;
         }
 
-        return new WeightStudy(weight, largest, [.. signal.Zip(noise, OutputComparison.Decibels)]);
+        return new WeightStudy(weight.OpType, largest, [.. signal.Zip(noise, OutputComparison.Decibels)]);
     }
 
     // Parameters per slice belong to the one dimension of their number; the operator's own goes first.

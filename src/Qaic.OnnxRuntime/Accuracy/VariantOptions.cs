@@ -5,9 +5,6 @@ namespace Qaic.OnnxRuntime.Accuracy;
 /// <summary>Options for networks that are compiled to be compared.</summary>
 internal static class VariantOptions
 {
-    /// <summary>Whether the options quantize.</summary>
-    public static bool IsQuantized(QaicOptions options) => NeedsProfile(options) || options.LoadProfile is not null || options.ExternalQuantizationFile is not null;
-
     /// <summary>Whether the options quantize with a profile that is still to be made.</summary>
     public static bool NeedsProfile(QaicOptions options) => options.ConvertToQuantize || options.DumpProfile is not null;
 

@@ -1,4 +1,6 @@
+using Qaic.Compilation;
 using Qaic.OnnxRuntime.Accuracy;
+using Qaic.OnnxRuntime.Tests.Onnx;
 using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Tests.Accuracy;
@@ -87,6 +89,33 @@ public sealed class CalibrationSweepTests
         CalibrationSweep.Choose(bench, ScriptedBench.Samples(12), QaicOptions.Default, default);
         CollectionAssert.AreEqual(new float[] { 0, 1, 2, 3, 5, 6, 7, 8, 10, 11 }, bench.Profiled[0].Select(r => r["x"].AsSpan<float>()[0]).ToArray());
         Assert.IsTrue(bench.Runs.All(r => r.Rows == 2), "rows 4 and 9");
+    }
+
+    [TestMethod]
+    public void Large_rows_are_held_out_up_to_a_number_of_bytes()
+    {
+        // All rows are one tensor, so that the test needs no more memory than that.
+        var row = new Dictionary<string, Tensor> { ["x"] = Tensor.Zeros(new TensorSpec("x", ElementType.Float32, [(int)(CalibrationSweep.MostHeldOutBytes / 4 / 3)])) };
+        ScriptedBench bench = Bench(_ => 0.1f);
+        CalibrationSweep.Choose(bench, Enumerable.Repeat(row, 30), QaicOptions.Default, default);
+        Assert.IsTrue(bench.Runs.All(r => r.Rows == 3), "of six rows that could be held out");
+        Assert.HasCount(27, bench.Profiled[0], "the others are profiled");
+        Assert.AreEqual(1, bench.Stacked, "once for all networks");
+    }
+
+    [TestMethod]
+    public void What_is_stacked_once_is_run_as_it_is_and_gives_the_same()
+    {
+        using var directory = TemporaryDirectory.Create();
+        string path = Graphs.Save(Graphs.Unary("Neg", Graphs.Value("x", Graphs.Float, "n", 3), Graphs.Value("y", Graphs.Float, "n", 3)), directory.Path);
+        var bench = new SimulatedBench(path);
+        var options = new QaicOptions { BatchSize = 2 };
+        IReadOnlyDictionary<string, Tensor>[] rows = [.. Enumerable.Range(0, 70).Select(i => new Dictionary<string, Tensor> { ["x"] = Tensor.Create([i, i + 0.5f, -i]) })];
+        IReadOnlyList<IReadOnlyDictionary<string, Tensor>> stacked = bench.Stack(rows, options);
+        CollectionAssert.AreEqual(new[] { 32, 32, 6 }, stacked.Select(s => s["x"].Shape[0]).ToArray(), "sixteen inferences at a time");
+        CollectionAssert.AreEqual(stacked.ToArray(), bench.Stack(stacked, options).ToArray(), "the same objects");
+        CollectionAssert.AreEqual(bench.Run(options, null, null, rows, default).Outputs[0].Values, bench.Run(options, null, null, stacked, default).Outputs[0].Values);
+        Assert.HasCount(2, bench.Stack([stacked[2], stacked[0]], options), "a short one in front is filled up");
     }
 
     [TestMethod]

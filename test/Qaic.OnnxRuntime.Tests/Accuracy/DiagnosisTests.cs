@@ -1,5 +1,6 @@
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Accuracy;
+using Qaic.OnnxRuntime.Tests.Onnx;
 using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Tests.Accuracy;
@@ -42,6 +43,26 @@ public sealed class DiagnosisTests
     }
 
     [TestMethod]
+    public void Of_the_values_of_weights_no_more_than_one_has_to_be_in_memory()
+    {
+        // The next weight takes the place of the one before.
+        float[] memory = new float[4];
+        IEnumerable<ModelWeight> Weights()
+        {
+            foreach (string name in new[] { "v", "w" })
+            {
+                Array.Fill(memory, name == "v" ? 1 : 0.5f);
+                yield return new ModelWeight(name, memory, [2, 2], "Conv", 0);
+            }
+        }
+
+        var record = new PrecisionRecord { Tensors = [s_weight([1f / 127]), s_weight([1f / 127]) with { Name = "v" }] };
+        var studied = TensorStudy.Of(record, null, Weights());
+        CollectionAssert.AreEqual(new[] { 1f, 1f }, studied.Single(t => t.Accuracy.Name == "v").Accuracy.ChannelMaxima);
+        CollectionAssert.AreEqual(new[] { 0.5f, 0.5f }, studied.Single(t => t.Accuracy.Name == "w").Accuracy.ChannelMaxima);
+    }
+
+    [TestMethod]
     public void A_few_far_values_are_found_in_the_histogram()
     {
         // A hundred thousand values up to 3, and two at 600.
@@ -80,6 +101,46 @@ public sealed class DiagnosisTests
         StringAssert.Contains(finding.Text, "2 of 4 move by fewer than 4 steps, 2 by less than one");
         StringAssert.Contains(finding.Advice, "node_precision_info_file): 'centred'");
         CollectionAssert.AreEqual(new[] { "features", "centred" }, finding.Tensors);
+    }
+
+    [TestMethod]
+    public void Raw_columns_that_are_moved_first_name_what_moves_them_and_what_computes_with_them()
+    {
+        var input = new InputColumns("features", [0, 0, 5, 0], [4000, 0.1f, 5, 0.02f]);
+        ModelNode[] nodes =
+        [
+            new("size", "Shape", ["features"], "size"), new("flat", "Flatten", ["features"], "flat"),
+            new("left", "Split", ["flat"], "left") { Outputs = ["left", "right"] }, new("y", "Gemm", ["right", "w"], "y"), new("z", "Gemm", ["y", "v"], "z"),
+        ];
+        AccuracyFinding finding = Find(FindingKind.UnevenColumns, Activation("features", 0, 4000, 4000f / 255, -128, [1, 1]), [input], nodes)!;
+        CollectionAssert.AreEqual(new[] { "features", "flat", "left", "y" }, finding.Tensors);
+        StringAssert.Contains(finding.Advice, "node_precision_info_file): 'flat', 'left', 'y'; or scale");
+        Assert.AreEqual("Scale the columns before the network.", Find(FindingKind.UnevenColumns, Activation("features", 0, 4000, 4000f / 255, -128, [1, 1]), [input], [])!.Advice);
+    }
+
+    [TestMethod]
+    public void The_advice_for_raw_columns_behind_a_Flatten_cures_the_network()
+    {
+        using var directory = TemporaryDirectory.Create();
+        string path = Graphs.Save(
+            Graphs.Model(
+                [Graphs.Node("Flatten", ["x"], ["flat"]), Graphs.Node("Gemm", ["flat", "w"], ["y"])],
+                [Graphs.Value("x", Graphs.Float, 4, 1, 3)], [Graphs.Value("y", Graphs.Float, 4, 2)],
+                Graphs.Weights("w", [3, 2], [0.001f, -0.001f, 40, -40, 10, 20])),
+            directory.Path);
+        AccuracyData data = new(Rows(0), Rows(7));
+        var int8 = new QaicOptions { ConvertToQuantize = true };
+        VariantAccuracy before = AccuracyReport.Evaluate(path, data, [new("INT8", int8)]).Variants[0];
+        AccuracyFinding finding = before.Findings.Single(f => f.Kind == FindingKind.UnevenColumns);
+        string list = Path.Combine(directory.Path, "precision.yaml");
+        new NodePrecision([], [.. finding.Tensors.Skip(1)]).Save(list);
+        VariantAccuracy after = AccuracyReport.Evaluate(path, data, [new("mixed", int8 with { NodePrecisionInfoFile = list })]).Variants[0];
+        Assert.IsLessThan(10, before.Accuracy.SqnrDb);
+        Assert.IsGreaterThan(50, after.Accuracy.SqnrDb);
+        Assert.IsFalse(after.Findings.Any(f => f.Kind == FindingKind.UnevenColumns));
+
+        static List<IReadOnlyDictionary<string, Tensor>> Rows(int first) =>
+            [.. Enumerable.Range(first, 16).Select(i => (IReadOnlyDictionary<string, Tensor>)new Dictionary<string, Tensor> { ["x"] = Tensor.Create([i * 997f % 4000, i * 7 % 10 * 0.01f, i * 3 % 8 * 0.01f], 1, 3) })];
     }
 
     [TestMethod]

@@ -1,4 +1,7 @@
+using Qaic.Compilation;
 using Qaic.OnnxRuntime.Accuracy;
+using Qaic.OnnxRuntime.Quantization;
+using Qaic.OnnxRuntime.Tests.Onnx;
 
 namespace Qaic.OnnxRuntime.Tests.Accuracy;
 
@@ -53,6 +56,47 @@ public sealed class OutputComparisonTests
         Assert.AreEqual(0.5, Compare([0.1f, 0.6f, 0.9f, 0.4f], [0.2f, 0.4f, 0.8f, 0.7f], width: 1).Agreement, "class 1 above 0.5");
 
     [TestMethod]
+    public void An_integer_output_is_the_class_itself()
+    {
+        // All are above 0: as logits they would agree.
+        ModelAccuracy accuracy = OutputComparison.Compare([Labels(3, 1, 2, -1)], [Labels(3, 2, 2, -1)], ScriptedBench.Data(1, 1, [3, 2, 2, 1]));
+        Assert.AreEqual(0.75, accuracy.Agreement, "-1 is a class as well");
+        Assert.AreEqual(0.75, accuracy.Top1);
+        Assert.AreEqual(0.5, accuracy.ReferenceTop1);
+    }
+
+    [TestMethod]
+    public void Every_element_of_an_integer_output_is_a_class()
+    {
+        OutputRows left = Labels(0, 5, 1, 2) with { RowShape = [2], Rows = 2 }, right = left with { Values = [0, 5, 0, 2] };
+        Assert.AreEqual(0.75, OutputComparison.Compare([left], [right], ScriptedBench.Data(1, 1)).Agreement);
+    }
+
+    [TestMethod]
+    public void The_sqnr_is_that_of_the_first_output_that_holds_real_numbers()
+    {
+        ModelAccuracy accuracy = OutputComparison.Compare([Labels(3, 1), Rows([3, 4], 1)], [Labels(3, 2), Rows([3, 4.5f], 1)], ScriptedBench.Data(1, 1));
+        Assert.AreEqual(20, accuracy.SqnrDb, 1e-9);
+        Assert.IsTrue(accuracy.Outputs[0].IsWhole && !accuracy.Outputs[1].IsWhole);
+    }
+
+    [TestMethod]
+    public void Labels_of_a_network_reach_the_comparison_as_classes()
+    {
+        using var directory = TemporaryDirectory.Create();
+        string path = Graphs.Save(
+            Graphs.Model(
+                [Graphs.Node("ArgMax", ["x"], ["label"], NodeAttributes.Int("axis", 1), NodeAttributes.Int("keepdims", 0)), Graphs.Node("Identity", ["x"], ["scores"])],
+                [Graphs.Value("x", Graphs.Float, 1, 3)], [Graphs.Value("label", Graphs.Int64, 1), Graphs.Value("scores", Graphs.Float, 1, 3)]),
+            directory.Path);
+        var row = new Dictionary<string, Tensor> { ["x"] = Tensor.Create([1f, 2, 3]) };
+        VariantRun run = new SimulatedBench(path).Run(QaicOptions.Default, null, null, [row, row], default);
+        Assert.IsTrue(run.Outputs[0].IsWhole);
+        CollectionAssert.AreEqual(new float[] { 2, 2 }, run.Outputs[0].Values);
+        Assert.IsFalse(run.Outputs[1].IsWhole);
+    }
+
+    [TestMethod]
     public void A_row_with_NaN_agrees_with_nothing() =>
         Assert.AreEqual(0.5, Compare([float.NaN, 1, 1, 2], [float.NaN, 1, 1, 2], width: 2).Agreement);
 
@@ -75,6 +119,8 @@ public sealed class OutputComparisonTests
 
     private static ModelAccuracy Compare(float[] reference, float[] actual, int width, int[]? labels = null) =>
         OutputComparison.Compare([Rows(reference, width)], [Rows(actual, width)], ScriptedBench.Data(1, 1, labels));
+
+    private static OutputRows Labels(params float[] values) => new("label", values, [], values.Length) { IsWhole = true };
 
     private static OutputRows Rows(float[] values, int width) => new("y", values, [width], values.Length / width);
 }

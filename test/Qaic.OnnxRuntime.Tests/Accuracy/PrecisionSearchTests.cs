@@ -114,6 +114,41 @@ public sealed class PrecisionSearchTests
     }
 
     [TestMethod]
+    [DataRow(5), DataRow(6)]
+    public void When_the_compilations_end_after_the_ranking_the_best_that_was_measured_is_the_result(int compilations)
+    {
+        PrecisionSearch search = Search(Network([("a", 20), ("b", 30), ("c", 10)]), compilations: compilations);
+        Assert.IsTrue(search.IsExhausted);
+        Assert.IsFalse(search.IsWithinLimit);
+        CollectionAssert.Contains(search.Nodes, "b");
+        Assert.IsLessThanOrEqualTo(30 + 1e-9, search.After.PointsLost);
+    }
+
+    [TestMethod]
+    public void A_long_list_that_holds_the_limit_is_better_than_none_when_the_compilations_end()
+    {
+        // Each node alone wins nothing; all but d do, which is measured when each is quantized alone.
+        ScriptedBench bench = Network([("a", 0), ("b", 0), ("c", 0), ("d", 0)], together: (["a", "b", "c"], 25));
+        PrecisionSearch search = Search(bench, compilations: 10);
+        Assert.IsTrue(search.IsExhausted);
+        Assert.IsTrue(search.IsWithinLimit);
+        CollectionAssert.AreEquivalent(new[] { "a", "b", "c" }, search.Nodes);
+    }
+
+    [TestMethod]
+    public void The_calibration_auto_is_chosen_once_before_the_search()
+    {
+        ScriptedBench bench = Network([("a", 20), ("b", 0)]);
+        PrecisionSearch search = PrecisionSearch.Run(bench, ScriptedBench.Data(10, Rows), new QaicOptions { QuantizationCalibration = QuantizationCalibration.Auto }, new(), null, default);
+        Assert.IsFalse(bench.Runs.Any(r => r.Options.QuantizationCalibration == QuantizationCalibration.Auto), "a profile has no data to choose with");
+        CollectionAssert.AreEqual(new[] { 8, 10 }, bench.Profiled.Select(p => p.Count).ToArray());
+        CollectionAssert.AreEqual(new[] { "a" }, search.Nodes);
+        Assert.AreEqual(4, search.Compilations);
+        StringAssert.Contains(search.CalibrationReason, "held-out rows");
+        StringAssert.Contains(search.ToString(), "None answers as float32 does");
+    }
+
+    [TestMethod]
     public void The_list_adds_to_the_one_that_was_given_and_comes_back_from_its_file()
     {
         DirectoryInfo directory = Directory.CreateTempSubdirectory("qaic-test-");

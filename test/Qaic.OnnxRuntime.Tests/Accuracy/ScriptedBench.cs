@@ -11,7 +11,7 @@ internal sealed class ScriptedBench : IVariantBench
 
     public IReadOnlyList<ModelNode> ModelNodes { get; init; } = [];
 
-    public IReadOnlyList<ModelWeight> ModelWeights { get; init; } = [];
+    public IEnumerable<ModelWeight> ModelWeights { get; init; } = [];
 
     /// <summary>What comes out for each held-out row; null options for float32.</summary>
     public required Func<QaicOptions, NodePrecision?, IReadOnlyList<float[]>> Answers { get; init; }
@@ -26,9 +26,18 @@ internal sealed class ScriptedBench : IVariantBench
 
     public IReadOnlyList<ModelNode> Nodes(QaicOptions options) => ModelNodes;
 
-    public IReadOnlyList<ModelWeight> Weights(QaicOptions options) => ModelWeights;
+    public IEnumerable<ModelWeight> Weights(QaicOptions options) => ModelWeights;
 
     public IEnumerable<IReadOnlyDictionary<string, Tensor>> Rows(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options) => samples;
+
+    /// <summary>How often samples were put together.</summary>
+    public int Stacked { get; private set; }
+
+    public IReadOnlyList<IReadOnlyDictionary<string, Tensor>> Stack(IReadOnlyList<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options)
+    {
+        Stacked++;
+        return samples;
+    }
 
     public QuantizationProfile Profile(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, QaicOptions options, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using Qaic.Compilation;
+using Qaic.OnnxRuntime.Onnx;
 using Qaic.Qpc;
 using Qaic.Quantization;
 using Qaic.TestSupport;
@@ -40,6 +41,65 @@ public sealed class EncodingsExportTests
         foreach ((string output, float[] values) in expected)
         {
             CollectionAssert.AreEqual(values, actual[output], output);
+        }
+    }
+
+    [TestMethod]
+    [DataRow("digits_cnn", QuantizationSchema.SymmetricWithUInt8, null)]
+    [DataRow("langid_dyn", QuantizationSchema.Asymmetric, null)]
+    [DataRow("digits_cnn", QuantizationSchema.Symmetric, 4)]
+    public void A_profile_alone_has_the_encodings_of_the_compiled_network(string name, QuantizationSchema schema, int? batchSize)
+    {
+        TestModel model = ModelManifest.Get(name);
+        using var files = new Files();
+        QaicOptions options = Engine.TrainedModelTests.OptionsFor(name) with
+        {
+            UseCache = false,
+            BatchSize = batchSize,
+            QuantizationSchema = schema,
+            EnableChannelwise = true,
+            QuantizationCalibration = QuantizationCalibration.Mse,
+            NodePrecisionInfoFile = files["precision.yaml"],
+        };
+        string last = OnnxModel.Load(model.Path).Graph.Node.Last(n => n.OpType is "Gemm" or "MatMul").Output[0];
+        new NodePrecision([], [last]).Save(files["precision.yaml"]);
+        QuantizationProfile profile = s_platform.Profile(model.Path, [.. model.CalibrationSamples().Take(40)], options);
+        profile.Save(files["profile.yaml"]);
+        QuantizationEncodings compiled = Run(model, options with { LoadProfile = files["profile.yaml"] }).Record.ToEncodings();
+
+        foreach (QuantizationProfile given in new[] { profile, QuantizationProfile.Load(files["profile.yaml"]) })
+        {
+            QuantizationEncodings alone = ProfileEncodings.Of(model.Path, given, options);
+            CollectionAssert.AreEqual(compiled.Activations.Values.ToArray(), alone.Activations.Values.ToArray());
+            CollectionAssert.AreEqual(compiled.Parameters.Values.ToArray(), alone.Parameters.Values.ToArray());
+        }
+
+        Assert.IsNotEmpty(compiled.Activations);
+    }
+
+    [TestMethod]
+    public void A_profile_of_another_model_or_batch_size_has_no_encodings()
+    {
+        TestModel model = ModelManifest.Get("digits_cnn");
+        QuantizationProfile profile = s_platform.Profile(model.Path, [.. model.CalibrationSamples().Take(8)], new QaicOptions { BatchSize = 8 });
+        Assert.AreEqual(CompilationError.ProfileMismatch, Refused("digits_cnn", 4).Error);
+        StringAssert.Contains(Refused("digits_mlp", 8).Message, "in memory");
+        CompilationException Refused(string other, int rows) =>
+            Assert.ThrowsExactly<CompilationException>(() => ProfileEncodings.Of(Repository.Model(other), profile, new QaicOptions { BatchSize = rows }));
+    }
+
+    [TestMethod]
+    public void Options_that_leave_a_profile_nothing_to_say_are_refused()
+    {
+        var profile = new QuantizationProfile(QuantizationProfile.OwnToolsVersion, 1, []);
+        foreach ((QaicOptions options, string keyword) in new[]
+        {
+            (new QaicOptions { QuantizationCalibration = QuantizationCalibration.Auto }, "quantization_calibration"),
+            (new QaicOptions { ExternalQuantizationFile = "e.json" }, "external_quantization_file"),
+            (new QaicOptions { ConvertToFp16 = true }, "convert_to_fp16"),
+        })
+        {
+            StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => ProfileEncodings.Of(Repository.Model("digits_mlp"), profile, options)).Message, keyword);
         }
     }
 
