@@ -45,6 +45,8 @@ internal sealed class WeightSegment : IDisposable
         var segment = new WeightSegment();
         try
         {
+            DropUnused(model);
+
             // By identity: protobuf messages compare by content.
             var moved = new HashSet<TensorProto>(ReferenceEqualityComparer.Instance);
             foreach (TensorProto tensor in model.Graph.Initializer)
@@ -71,6 +73,26 @@ internal sealed class WeightSegment : IDisposable
             segment.Dispose();
             throw;
         }
+    }
+
+    // ONNX Runtime forgets initializers that nothing reads before it asks for their data, and fails on what it is then given.
+    private static void DropUnused(OnnxModel model)
+    {
+        var flow = new Dataflow(model.Graph);
+        HashSet<string> unused = [.. model.Graph.Initializer.Select(t => t.Name).Where(t => !flow.IsUsed(t))];
+        if (unused.Count == 0)
+        {
+            return;
+        }
+
+        TensorProto[] used = [.. model.Graph.Initializer.Where(t => !unused.Contains(t.Name))];
+        model.Graph.Initializer.Clear();
+        model.Graph.Initializer.AddRange(used);
+
+        // Up to version 3 of the format initializers are inputs as well.
+        ValueInfoProto[] inputs = [.. model.Graph.Input.Where(i => !unused.Contains(i.Name))];
+        model.Graph.Input.Clear();
+        model.Graph.Input.AddRange(inputs);
     }
 
     /// <summary>The weights where they are now, so that the model can be tried before the segment is written.</summary>

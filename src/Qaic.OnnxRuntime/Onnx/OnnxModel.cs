@@ -88,6 +88,21 @@ internal sealed class OnnxModel
     /// <summary>Every tensor in the model: initializers, and attributes of nodes, in subgraphs and functions too.</summary>
     public IEnumerable<TensorProto> AllTensors() => TensorsOf(Graph).Concat(Proto.Functions.SelectMany(f => f.Node).SelectMany(TensorsOf));
 
+    /// <summary>Forgets what the model declares of the types and shapes inside it. They may be of another batch size than the inputs get, and ONNX Runtime works them out.</summary>
+    public void ForgetInnerShapes()
+    {
+        Forget(Graph);
+
+        static void Forget(GraphProto graph)
+        {
+            graph.ValueInfo.Clear();
+            foreach (GraphProto inner in graph.Node.SelectMany(n => n.Subgraphs()))
+            {
+                Forget(inner);
+            }
+        }
+    }
+
     private static OnnxModel Read(CodedInputStream input, string source, string? directory)
     {
         ModelProto proto;

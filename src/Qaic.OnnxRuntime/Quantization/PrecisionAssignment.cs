@@ -11,9 +11,17 @@ internal sealed class PrecisionAssignment
     private readonly HashSet<NodeProto> _fp16 = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<NodeProto> _fp32 = new(ReferenceEqualityComparer.Instance);
 
+    private readonly HashSet<string> _matched = new(StringComparer.Ordinal), _fused = new(StringComparer.Ordinal);
+
     private PrecisionAssignment()
     {
     }
+
+    /// <summary>Operator types of the options that did something.</summary>
+    public IReadOnlySet<string> Matched => _matched;
+
+    /// <summary>Operator types of the options that belong to the nodes before them in at least one place, where they did nothing.</summary>
+    public IReadOnlySet<string> FusedOperators => _fused;
 
     /// <summary>Nodes in FP16.</summary>
     public IReadOnlyCollection<NodeProto> Fp16 => _fp16;
@@ -26,25 +34,33 @@ internal sealed class PrecisionAssignment
 
     /// <param name="graph">The prepared model.</param>
     /// <param name="flow">Its edges.</param>
-    /// <param name="precision">Nodes by name; they win over operator types. In both lists, FP32 wins.</param>
+    /// <param name="precision">Nodes by name; they win over operator types.</param>
     /// <param name="options">Operator types.</param>
-    /// <exception cref="CompilationException">The model has no node of a name, or an operator type is in both lists.</exception>
+    /// <exception cref="CompilationException">The model has no node of a name, or a name or an operator is to have both precisions.</exception>
     public static PrecisionAssignment Of(FloatGraph graph, Dataflow flow, NodePrecision precision, QaicOptions options)
     {
-        if (options.ExecuteNodesInFp16.Intersect(options.KeepOriginalPrecisionForNodes).FirstOrDefault() is { } twice)
-        {
-            throw new CompilationException(
-                $"The operator {twice} is to run in FP16 (ExecuteNodesInFp16, execute_nodes_in_fp16) and to keep the model's precision (KeepOriginalPrecisionForNodes, keep_original_precision_for_nodes). Name it in one of the two.");
-        }
-
+        CheckLists(precision, options);
         var assignment = new PrecisionAssignment();
-        foreach (NodeProto node in graph.Model.Graph.Node.Where(n => Head(graph, flow, n) == n))
+        foreach (NodeProto node in graph.Model.Graph.Node)
         {
-            if (options.KeepOriginalPrecisionForNodes.Contains(node.OpType))
+            bool isInFp16 = options.ExecuteNodesInFp16.Contains(node.OpType), keeps = options.KeepOriginalPrecisionForNodes.Contains(node.OpType);
+            if (!isInFp16 && !keeps)
+            {
+                continue;
+            }
+
+            if (Head(graph, flow, node) != node)
+            {
+                assignment._fused.Add(node.OpType);
+                continue;
+            }
+
+            assignment._matched.Add(node.OpType);
+            if (keeps)
             {
                 Assign(graph, flow, node, assignment._fp32, assignment._fp16);
             }
-            else if (options.ExecuteNodesInFp16.Contains(node.OpType))
+            else
             {
                 Assign(graph, flow, node, assignment._fp16, assignment._fp32);
             }
@@ -63,24 +79,34 @@ internal sealed class PrecisionAssignment
         return assignment;
     }
 
+    /// <summary>Checks that nothing is to run in both precisions.</summary>
+    /// <exception cref="CompilationException">An operator or a name is.</exception>
+    public static void CheckLists(NodePrecision precision, QaicOptions options)
+    {
+        if (options.ExecuteNodesInFp16.Intersect(options.KeepOriginalPrecisionForNodes).FirstOrDefault() is { } twice)
+        {
+            throw new CompilationException(
+                $"The operator {twice} is to run in FP16 (ExecuteNodesInFp16, execute_nodes_in_fp16) and to keep the model's precision (KeepOriginalPrecisionForNodes, keep_original_precision_for_nodes). Name it in one of the two.");
+        }
+
+        if (precision.Fp16Nodes.Intersect(precision.Fp32Nodes).FirstOrDefault() is { } both)
+        {
+            throw new CompilationException($"The node precision file puts the node '{both}' into FP16 and into FP32. Name it in one of the two lists.");
+        }
+    }
+
     /// <summary>The activation function that belongs to a node; null if there is none.</summary>
     public static NodeProto? Tail(FloatGraph graph, Dataflow flow, NodeProto node) =>
         node.Output.Count > 0 && graph.Fused.TryGetValue(node.Output[0], out string? behind) ? flow.Producer(behind) : null;
 
     // The node that a node belongs to: itself, unless it is an activation function behind another.
-    private static NodeProto Head(FloatGraph graph, Dataflow flow, NodeProto node) =>
+    internal static NodeProto Head(FloatGraph graph, Dataflow flow, NodeProto node) =>
         node.Input.Count > 0 && graph.Fused.ContainsKey(node.Input[0]) && flow.Producer(node.Input[0]) is { } head ? head : node;
 
     // Null: the name is of a constant, which has no precision of its own.
     private static NodeProto? Find(FloatGraph graph, Dataflow flow, string name)
     {
-        string tensor = name;
-        while (graph.StandsFor.TryGetValue(tensor, out string? next) && next != tensor)
-        {
-            tensor = next;
-        }
-
-        if (flow.Producer(tensor) is { } node)
+        if (flow.Producer(graph.NameNow(name)) is { } node)
         {
             return node;
         }
