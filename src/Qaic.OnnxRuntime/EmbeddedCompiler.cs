@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Reflection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Qaic.Compilation;
@@ -187,8 +188,21 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         }
 
         (options, string? reason) = ChooseCalibration(modelPath, options, logger, cancellationToken);
-
         CustomIoFile? customIo = CustomIoOptions.Load(options, logger);
+        if (TryMake(modelPath, outputDirectory, options, reason, customIo, logger, logger, cancellationToken) is { } made)
+        {
+            return made;
+        }
+
+        // What precision costs has been told, of a network of more rows.
+        RowsInteract(logger, modelPath);
+        return TryMake(modelPath, outputDirectory, options with { BatchSize = 1 }, reason, customIo, logger, NullLogger.Instance, cancellationToken)!;
+    }
+
+    // Null: rows of the batch that was assumed influence each other.
+    private string? TryMake(
+        string modelPath, string outputDirectory, QaicOptions options, string? reason, CustomIoFile? customIo, ILogger logger, ILogger remarks, CancellationToken cancellationToken)
+    {
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
         CheckDeclaredTypes(model);
@@ -196,7 +210,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         ShapeBinding? shapes = specializations is null ? ShapeBinding.Fix(model, options) : null;
         model.ForgetInnerShapes();
         DropOverridableInputs(model);
-        var precision = new NetworkPrecision(options, () => Bind(modelPath, options).Model, logger, cancellationToken);
+        var precision = new NetworkPrecision(options, () => Bind(modelPath, options).Model, remarks, cancellationToken);
         PrecisionRecord made = precision.Apply(model, isProfileShape: specializations is null);
         new NetworkSettings(options.SimulateFakeQuantization).WriteTo(model);
         if (options.DumpQuantizedModel is { } target)
@@ -221,8 +235,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
 
         if (rowsInteract)
         {
-            RowsInteract(logger, modelPath);
-            return Make(modelPath, outputDirectory, options with { BatchSize = 1 }, logger, cancellationToken);
+            return null;
         }
 
         for (int i = 0; i < outputs.Count && shapes is not null; i++)

@@ -62,7 +62,7 @@ internal sealed class WeightSegment : IDisposable
             {
                 if (tensor.DataLocation == TensorProto.Types.DataLocation.External && !moved.Contains(tensor))
                 {
-                    Inline(model, tensor);
+                    InitializerData.Inline(model, tensor);
                 }
             }
 
@@ -219,21 +219,6 @@ internal sealed class WeightSegment : IDisposable
         }
 
         return bytes;
-    }
-
-    private static unsafe void Inline(OnnxModel model, TensorProto tensor)
-    {
-        long length = ByteLength(model, tensor) ?? throw new CompilationException(
-            $"Initializer '{tensor.Name}' of '{model.Source}' is in another file, but {OnnxTypes.Name(tensor.DataType)} has no raw form that says where it ends. Save the tensor inside the model.");
-        if (length > Array.MaxLength)
-        {
-            throw new CompilationException($"Tensor '{tensor.Name}' of '{model.Source}' has {length} bytes in another file and is no initializer of the main graph. Make it one.");
-        }
-
-        (nint address, _) = model.ExternalData.Map(tensor, length);
-        tensor.RawData = ByteString.CopyFrom(new ReadOnlySpan<byte>((byte*)address, (int)length));
-        tensor.ExternalData.Clear();
-        tensor.ClearDataLocation();
     }
 
     private unsafe void Add(TensorProto tensor, MemoryOrAddress data, long length)

@@ -9,7 +9,8 @@ namespace Qaic.OnnxRuntime.Quantization;
 /// <param name="Parameters">Scale and offset.</param>
 /// <param name="Minimum">Smallest value seen, or that can be said.</param>
 /// <param name="Maximum">Largest value seen, or that can be said.</param>
-internal sealed record ActivationRange(QuantizationParameters Parameters, float Minimum, float Maximum);
+/// <param name="Clipped">Part of the values seen that lie outside of what can be said, 0 to 1.</param>
+internal sealed record ActivationRange(QuantizationParameters Parameters, float Minimum, float Maximum, double Clipped = 0);
 
 /// <summary>Where the parameters of activations come from: a profile and a calibration, or encodings chosen elsewhere.</summary>
 internal abstract class ActivationRanges
@@ -106,7 +107,8 @@ internal abstract class ActivationRanges
             TensorStatistics used = seen.Minimum < 0 && producer is not null && ActivationFusion.IsNotNegative(_graph.Model, _flow, producer)
                 ? WithoutNegative(seen)
                 : seen;
-            return new ActivationRange(Calibrator.Choose(used, _method), seen.Minimum, seen.Maximum);
+            QuantizationParameters parameters = Calibrator.Choose(used, _method);
+            return new ActivationRange(parameters, seen.Minimum, seen.Maximum, QuantizationNoise.Estimate(used, parameters).ClippedFraction);
         }
     }
 

@@ -37,6 +37,7 @@ internal static partial class Fp16Rewriter
         CheckOperators(model);
         Dictionary<string, TensorInfo> tensors = TensorInference.Infer(model, cancellationToken);
         HashSet<NodeProto> integer = IntegerNodes(model.Graph);
+        PrecisionAssignment.WarnOfMissing(model, options.KeepOriginalPrecisionForNodes, logger);
         HashSet<NodeProto> fp32 = KeptNodes(model, options, precision);
         NodeProto[] computing = [.. model.Graph.Node.Where(n => n.OpType != "Constant" && n.Output.Concat(n.Input).Any(name => IsFloating(tensors, name)))];
         NodeProto[] rest = [.. computing.Where(n => !fp32.Contains(n) && !integer.Contains(n))];

@@ -16,7 +16,7 @@ internal static class GraphCleanup
         HashSet<TensorProto> weights = new(model.Graph.Initializer, ReferenceEqualityComparer.Instance);
         foreach (TensorProto tensor in model.AllTensors().Where(t => t.DataLocation == TensorProto.Types.DataLocation.External && !weights.Contains(t)).ToList())
         {
-            Inline(model, tensor);
+            InitializerData.Inline(model, tensor);
         }
 
         TurnConstantsIntoInitializers(model.Graph, standsFor);
@@ -51,13 +51,6 @@ internal static class GraphCleanup
 
         HashSet<string> initializers = [.. model.Graph.Initializer.Select(t => t.Name)];
         RemoveWhere(model.Graph.Input, i => initializers.Contains(i.Name));
-    }
-
-    private static void Inline(OnnxModel model, TensorProto tensor)
-    {
-        tensor.RawData = InitializerData.Inlined(model, tensor).RawData;
-        tensor.ExternalData.Clear();
-        tensor.ClearDataLocation();
     }
 
     private static void TurnConstantsIntoInitializers(GraphProto graph, Dictionary<string, string> standsFor)

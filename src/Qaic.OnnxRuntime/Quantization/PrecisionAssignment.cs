@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 using Qaic.Options;
@@ -6,22 +7,17 @@ using Qaic.Quantization;
 namespace Qaic.OnnxRuntime.Quantization;
 
 /// <summary>Which nodes of a quantized network run in FP16 or FP32 because the user said so. A node and the activation function behind it go together.</summary>
-internal sealed class PrecisionAssignment
+internal sealed partial class PrecisionAssignment
 {
     private readonly HashSet<NodeProto> _fp16 = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<NodeProto> _fp32 = new(ReferenceEqualityComparer.Instance);
 
+    // Operator types that the options name: of nodes that stand alone, and of nodes that belong to the one before them.
     private readonly HashSet<string> _matched = new(StringComparer.Ordinal), _fused = new(StringComparer.Ordinal);
 
     private PrecisionAssignment()
     {
     }
-
-    /// <summary>Operator types of the options that did something.</summary>
-    public IReadOnlySet<string> Matched => _matched;
-
-    /// <summary>Operator types of the options that belong to the nodes before them in at least one place, where they did nothing.</summary>
-    public IReadOnlySet<string> FusedOperators => _fused;
 
     /// <summary>Nodes in FP16.</summary>
     public IReadOnlyCollection<NodeProto> Fp16 => _fp16;
@@ -77,6 +73,27 @@ internal sealed class PrecisionAssignment
         }
 
         return assignment;
+    }
+
+    /// <summary>Warns of operator types that the options name and that are nowhere in the model, or everywhere belong to the nodes before them.</summary>
+    public void WarnOfNoEffect(OnnxModel model, IEnumerable<string> operators, ILogger logger)
+    {
+        foreach (string name in operators.Where(o => _fused.Contains(o) && !_matched.Contains(o)))
+        {
+            OperatorFused(logger, name, model.Source);
+        }
+
+        WarnOfMissing(model, operators, logger);
+    }
+
+    /// <summary>Warns of operator types that the options name and that are nowhere in the model.</summary>
+    public static void WarnOfMissing(OnnxModel model, IEnumerable<string> operators, ILogger logger)
+    {
+        HashSet<string> known = [.. model.Graph.Node.Select(n => n.OpType)];
+        foreach (string name in operators.Where(o => !known.Contains(o)))
+        {
+            OperatorMissing(logger, name, model.Source, Spelling.Nearest(name, known) is { } near ? $"; did you mean {near}?" : "");
+        }
     }
 
     /// <summary>Checks that nothing is to run in both precisions.</summary>
@@ -136,4 +153,10 @@ internal sealed class PrecisionAssignment
             from.Remove(one);
         }
     }
+
+    [LoggerMessage(EventId = 4025, Level = LogLevel.Warning, Message = "The operator {Operator}, whose precision the options choose, is not in {Model}{Hint}")]
+    private static partial void OperatorMissing(ILogger logger, string @operator, string model, string hint);
+
+    [LoggerMessage(EventId = 4026, Level = LogLevel.Warning, Message = "The precision that the options choose for {Operator} has no effect in {Model}: it is computed together with the nodes before it and has their precision; name those")]
+    private static partial void OperatorFused(ILogger logger, string @operator, string model);
 }

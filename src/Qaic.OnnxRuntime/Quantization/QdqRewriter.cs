@@ -14,6 +14,10 @@ internal sealed partial class QdqRewriter
 {
     private const long FirstQuantizingOpset = 10;
 
+    // Part of a tensor's values that a calibration may cut off without being suspicious. On tensors with tails all of them stay far below.
+    private const double SuspiciousClipping = 0.05;
+    private const int ClippedShown = 5;
+
     private readonly FloatGraph _graph;
     private readonly Dataflow _flow;
     private readonly PrecisionAssignment _assignment;
@@ -22,6 +26,7 @@ internal sealed partial class QdqRewriter
     private readonly Dictionary<string, string> _profileNames;
     private readonly Dictionary<NodeProto, string> _originals;
     private readonly List<QuantizedTensor> _records = [];
+    private readonly Dictionary<string, double> _clipped = new(StringComparer.Ordinal);
 
     private QdqRewriter(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, QuantizationPlan plan, Dictionary<NodeProto, string> originals)
     {
@@ -61,6 +66,7 @@ internal sealed partial class QdqRewriter
 
         Check(graph.Model, precision, options);
         var assignment = PrecisionAssignment.Of(graph, new Dataflow(graph.Model.Graph), precision, options);
+        assignment.WarnOfNoEffect(graph.Model, options.ExecuteNodesInFp16.Concat(options.KeepOriginalPrecisionForNodes), logger);
         Dictionary<NodeProto, string> originals = BiasedProducts.Merge(graph, assignment);
         var flow = new Dataflow(graph.Model.Graph);
         var method = new CalibrationMethod(
@@ -72,18 +78,6 @@ internal sealed partial class QdqRewriter
         var plan = QuantizationPlan.Make(graph, flow, assignment, ranges, weight => encoded?.Of(weight) is { IsQuantized: false });
         cancellationToken.ThrowIfCancellationRequested();
         var rewriter = new QdqRewriter(graph, flow, assignment, plan, originals);
-        foreach (string name in options.ExecuteNodesInFp16.Concat(options.KeepOriginalPrecisionForNodes).Where(o => !assignment.Matched.Contains(o)))
-        {
-            if (assignment.FusedOperators.Contains(name))
-            {
-                OperatorFused(logger, name, graph.Model.Source);
-            }
-            else
-            {
-                OperatorMissing(logger, name, graph.Model.Source, Spelling.Nearest(name, graph.Model.Graph.Node.Select(n => n.OpType)) is { } near ? $"; did you mean {near}?" : "");
-            }
-        }
-
         if (rewriter._plan.Unknown.Count > 0)
         {
             WithoutRange(logger, graph.Model.Source, rewriter._plan.Unknown.Count, ActivationRanges.Sample(rewriter._plan.Unknown));
@@ -168,6 +162,12 @@ internal sealed partial class QdqRewriter
             }
         }
 
+        string[] clipped = [.. _clipped.OrderByDescending(c => c.Value).Select(c => string.Create(CultureInfo.InvariantCulture, $"'{c.Key}' ({c.Value:P0})"))];
+        if (clipped.Length > 0)
+        {
+            Clipped(logger, method.Calibration, graph.Name, clipped.Length, string.Join(", ", clipped.Take(ClippedShown)) + (clipped.Length > ClippedShown ? ", ..." : ""));
+        }
+
         graph.Node.Clear();
         graph.Node.AddRange(weights.Nodes);
         graph.Node.AddRange(rewritten);
@@ -211,6 +211,10 @@ internal sealed partial class QdqRewriter
         if (isRecorded)
         {
             _records.Add(new QuantizedTensor(tensor, _profileNames.GetValueOrDefault(tensor), "activation", [range.Parameters.Scale], [range.Parameters.Offset], range.Minimum, range.Maximum));
+            if (range.Clipped > SuspiciousClipping)
+            {
+                _clipped[tensor] = range.Clipped;
+            }
         }
 
         TensorProto scale = InitializerData.Create(_names.Unique(tensor + "_scale"), [], [range.Parameters.Scale]);
@@ -239,14 +243,11 @@ internal sealed partial class QdqRewriter
         ];
     }
 
-    [LoggerMessage(EventId = 4025, Level = LogLevel.Warning, Message = "The operator {Operator}, whose precision the options choose, is not in {Model}{Hint}")]
-    private static partial void OperatorMissing(ILogger logger, string @operator, string model, string hint);
-
-    [LoggerMessage(EventId = 4026, Level = LogLevel.Warning, Message = "The precision that the options choose for {Operator} has no effect in {Model}: it is computed together with the nodes before it and has their precision; name those")]
-    private static partial void OperatorFused(ILogger logger, string @operator, string model);
-
     [LoggerMessage(EventId = 4027, Level = LogLevel.Information, Message = "Biases of {Model} stay float in the model (enableFP32Bias), but the integer kernels of the simulated card round them to 32 bits; SimulateFakeQuantization (simulate_fake_quantization) computes with them as they are")]
     private static partial void BiasesRounded(ILogger logger, string model);
+
+    [LoggerMessage(EventId = 4028, Level = LogLevel.Warning, Message = "{Calibration} cuts off much of what {Count} tensors of {Model} hold: {Tensors}. It is made for values around 0 with tails; take QuantizationCalibration (quantization_calibration) None, or auto, which compares results")]
+    private static partial void Clipped(ILogger logger, QuantizationCalibration calibration, string model, int count, string tensors);
 
     [LoggerMessage(EventId = 4020, Level = LogLevel.Warning, Message = "{Count} tensors of {Model} stay float because nothing is known of their range: {Tensors}")]
     private static partial void WithoutRange(ILogger logger, string model, int count, string tensors);

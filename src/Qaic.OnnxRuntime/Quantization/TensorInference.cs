@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.ML.OnnxRuntime;
 using Qaic.Compilation;
+using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 
 namespace Qaic.OnnxRuntime.Quantization;
@@ -21,9 +22,6 @@ internal sealed record TensorInfo(int DataType, int[] Shape)
 /// <remarks>The graph is loaded without its weights: each becomes an input of the same type and shape, which says as much of the rest, and costs neither a copy nor their file.</remarks>
 internal static class TensorInference
 {
-    // Shapes, axes and scales, whose values inference needs, are smaller than the weights that it does not.
-    private const int SmallestWeight = 128;
-
     /// <param name="model">The model.</param>
     /// <param name="cancellationToken">Ends the loading.</param>
     /// <exception cref="CompilationException">ONNX Runtime refuses the model.</exception>
@@ -40,7 +38,7 @@ internal static class TensorInference
         foreach (TensorProto tensor in source.Initializer)
         {
             known[tensor.Name] = new TensorInfo(tensor.DataType, [.. tensor.Dims.Select(d => checked((int)d))]);
-            if (tensor.DataType is 1 or 10 or 11 or 16 && InitializerData.Count(model, tensor) * OnnxTypes.RawSize(tensor.DataType) >= SmallestWeight)
+            if (tensor.DataType is 1 or 10 or 11 or 16 && InitializerData.Count(model, tensor) * OnnxTypes.RawSize(tensor.DataType) >= WeightSegment.SmallestWeight)
             {
                 // Up to version 3 of the format initializers are inputs as well.
                 if (!inputs.Contains(tensor.Name))
