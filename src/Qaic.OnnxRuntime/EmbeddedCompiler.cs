@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Reflection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Qaic.Compilation;
@@ -78,9 +79,9 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        FloatGraph graph = Profiled(modelPath, options, logger, cancellationToken);
-        using ExternalData files = graph.Model.ExternalData;
-        return ActivationObserver.Observe(graph, samples, options, logger, progress, cancellationToken);
+        OnnxModel model = Profiled(modelPath, options, logger, cancellationToken);
+        using ExternalData files = model.ExternalData;
+        return ActivationObserver.Observe(FloatGraph.Prepare(model, cancellationToken), samples, options, logger, progress, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -93,33 +94,35 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        FloatGraph graph = Profiled(modelPath, options, logger, cancellationToken);
-        using ExternalData files = graph.Model.ExternalData;
+        OnnxModel model = await Task.Run(() => Profiled(modelPath, options, logger, cancellationToken), cancellationToken).ConfigureAwait(false);
+        using ExternalData files = model.ExternalData;
+        FloatGraph graph = await Task.Run(() => FloatGraph.Prepare(model, cancellationToken), cancellationToken).ConfigureAwait(false);
         return await ActivationObserver.ObserveAsync(graph, samples, options, logger, progress, cancellationToken).ConfigureAwait(false);
     }
 
-    // The network whose tensors a profile tells of.
-    internal static FloatGraph Profiled(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+    // The model whose tensors a profile tells of.
+    internal static OnnxModel Profiled(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(modelPath);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(logger);
         options.Validate();
-        return FloatGraph.Prepare(Bind(modelPath, SettleBatch(modelPath, options, logger, cancellationToken)));
+        return Bind(modelPath, SettleBatch(modelPath, options, logger, cancellationToken)).Model;
     }
 
     // The model with all its inputs fixed; for several sets of shapes, in the largest of them.
-    private static OnnxModel Bind(string modelPath, QaicOptions options)
+    private static (OnnxModel Model, QaicOptions Shapes) Bind(string modelPath, QaicOptions options)
     {
         var model = OnnxModel.Load(modelPath);
         CheckDeclaredTypes(model);
-        ShapeBinding.Fix(model, ProfileShapes(model, options));
+        QaicOptions shapes = ProfileShapes(model, options);
+        ShapeBinding.Fix(model, shapes);
         DropOverridableInputs(model);
-        return model;
+        return (model, shapes);
     }
 
     private static QaicOptions ProfileShapes(OnnxModel model, QaicOptions options) =>
-        SpecializationConfig.FromOptions(options) is { } sets ? SpecializedShapes.DefineLargest(model, sets, options) : options;
+        SpecializationConfig.FromOptions(options) is { } sets ? SpecializedShapes.DefineLargest(model, sets, options) with { Specializations = [], NetworkSpecializationConfig = null } : options;
 
     // A batch that nobody asked for is decided on the float network, once: a profile is of one batch size, and the quantized network must have the same.
     private static QaicOptions SettleBatch(string modelPath, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
@@ -169,9 +172,9 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
                 + "Give data with InputListFile (input_list_file), or choose a calibration.");
         }
 
-        OnnxModel bound = Bind(modelPath, options);
+        (OnnxModel bound, QaicOptions shapes) = Bind(modelPath, options);
         using ExternalData files = bound.ExternalData;
-        CalibrationSweep sweep = CalibrationSweep.Choose(modelPath, NetworkPrecision.Samples(bound, options, logger), options, cancellationToken: cancellationToken);
+        CalibrationSweep sweep = CalibrationSweep.Choose(modelPath, NetworkPrecision.Samples(bound, options, logger), shapes, cancellationToken: cancellationToken);
         CalibrationChosen(logger, modelPath, sweep.Reason);
         return (sweep.Best.ApplyTo(options), sweep.Reason);
     }
@@ -185,15 +188,29 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
         }
 
         (options, string? reason) = ChooseCalibration(modelPath, options, logger, cancellationToken);
-
         CustomIoFile? customIo = CustomIoOptions.Load(options, logger);
+        if (TryMake(modelPath, outputDirectory, options, reason, customIo, logger, logger, cancellationToken) is { } made)
+        {
+            return made;
+        }
+
+        // What precision costs has been told, of a network of more rows.
+        RowsInteract(logger, modelPath);
+        return TryMake(modelPath, outputDirectory, options with { BatchSize = 1 }, reason, customIo, logger, NullLogger.Instance, cancellationToken)!;
+    }
+
+    // Null: rows of the batch that was assumed influence each other.
+    private string? TryMake(
+        string modelPath, string outputDirectory, QaicOptions options, string? reason, CustomIoFile? customIo, ILogger logger, ILogger remarks, CancellationToken cancellationToken)
+    {
         OnnxModel model = OnnxModel.Load(modelPath);
         using ExternalData files = model.ExternalData;
         CheckDeclaredTypes(model);
         var specializations = SpecializationConfig.FromOptions(options);
         ShapeBinding? shapes = specializations is null ? ShapeBinding.Fix(model, options) : null;
+        model.ForgetInnerShapes();
         DropOverridableInputs(model);
-        var precision = new NetworkPrecision(options, () => Bind(modelPath, options), logger, cancellationToken);
+        var precision = new NetworkPrecision(options, () => Bind(modelPath, options).Model, remarks, cancellationToken);
         PrecisionRecord made = precision.Apply(model, isProfileShape: specializations is null);
         new NetworkSettings(options.SimulateFakeQuantization).WriteTo(model);
         if (options.DumpQuantizedModel is { } target)
@@ -218,8 +235,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
 
         if (rowsInteract)
         {
-            RowsInteract(logger, modelPath);
-            return Make(modelPath, outputDirectory, options with { BatchSize = 1 }, logger, cancellationToken);
+            return null;
         }
 
         for (int i = 0; i < outputs.Count && shapes is not null; i++)

@@ -29,17 +29,18 @@ public static partial class ProfileEncodings
         ArgumentNullException.ThrowIfNull(profile);
         (options, logger) = (options ?? QaicOptions.Default, logger ?? NullLogger.Instance);
         Check(options);
-        FloatGraph graph = EmbeddedCompiler.Profiled(modelPath, options, logger, CancellationToken.None);
-        using ExternalData files = graph.Model.ExternalData;
+        OnnxModel model = EmbeddedCompiler.Profiled(modelPath, options, logger, CancellationToken.None);
+        using ExternalData files = model.ExternalData;
         try
         {
+            var graph = FloatGraph.Prepare(model);
             QuantizationProfile saved = AsSaved(profile);
             if (!saved.CheckGraph(graph.Hash))
             {
                 ForeignProfile(logger, saved.Source, saved.ToolsVersion);
             }
 
-            NodePrecision nodes = options.NodePrecisionInfoFile is { } file ? NodePrecision.Load(file) : NodePrecision.None;
+            NodePrecision nodes = NodePrecisionFile.Load(options, logger);
             return QdqRewriter.Apply(graph, saved, null, nodes, options, logger).ToEncodings();
         }
         catch (ProfileMismatchException e)

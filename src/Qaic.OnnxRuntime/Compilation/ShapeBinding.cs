@@ -54,6 +54,7 @@ internal sealed class ShapeBinding
             lengths[symbol] = batch;
         }
 
+        model.ForgetInnerShapes();
         HashSet<string> inputSymbols = [.. Symbols(model.Inputs)];
         foreach (OnnxTensor input in model.Inputs)
         {

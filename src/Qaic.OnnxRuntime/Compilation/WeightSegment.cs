@@ -45,6 +45,8 @@ internal sealed class WeightSegment : IDisposable
         var segment = new WeightSegment();
         try
         {
+            DropUnused(model);
+
             // By identity: protobuf messages compare by content.
             var moved = new HashSet<TensorProto>(ReferenceEqualityComparer.Instance);
             foreach (TensorProto tensor in model.Graph.Initializer)
@@ -60,7 +62,7 @@ internal sealed class WeightSegment : IDisposable
             {
                 if (tensor.DataLocation == TensorProto.Types.DataLocation.External && !moved.Contains(tensor))
                 {
-                    Inline(model, tensor);
+                    InitializerData.Inline(model, tensor);
                 }
             }
 
@@ -71,6 +73,26 @@ internal sealed class WeightSegment : IDisposable
             segment.Dispose();
             throw;
         }
+    }
+
+    // ONNX Runtime forgets initializers that nothing reads before it asks for their data, and fails on what it is then given.
+    private static void DropUnused(OnnxModel model)
+    {
+        var flow = new Dataflow(model.Graph);
+        HashSet<string> unused = [.. model.Graph.Initializer.Select(t => t.Name).Where(t => !flow.IsUsed(t))];
+        if (unused.Count == 0)
+        {
+            return;
+        }
+
+        TensorProto[] used = [.. model.Graph.Initializer.Where(t => !unused.Contains(t.Name))];
+        model.Graph.Initializer.Clear();
+        model.Graph.Initializer.AddRange(used);
+
+        // Up to version 3 of the format initializers are inputs as well.
+        ValueInfoProto[] inputs = [.. model.Graph.Input.Where(i => !unused.Contains(i.Name))];
+        model.Graph.Input.Clear();
+        model.Graph.Input.AddRange(inputs);
     }
 
     /// <summary>The weights where they are now, so that the model can be tried before the segment is written.</summary>
@@ -197,21 +219,6 @@ internal sealed class WeightSegment : IDisposable
         }
 
         return bytes;
-    }
-
-    private static unsafe void Inline(OnnxModel model, TensorProto tensor)
-    {
-        long length = ByteLength(model, tensor) ?? throw new CompilationException(
-            $"Initializer '{tensor.Name}' of '{model.Source}' is in another file, but {OnnxTypes.Name(tensor.DataType)} has no raw form that says where it ends. Save the tensor inside the model.");
-        if (length > Array.MaxLength)
-        {
-            throw new CompilationException($"Tensor '{tensor.Name}' of '{model.Source}' has {length} bytes in another file and is no initializer of the main graph. Make it one.");
-        }
-
-        (nint address, _) = model.ExternalData.Map(tensor, length);
-        tensor.RawData = ByteString.CopyFrom(new ReadOnlySpan<byte>((byte*)address, (int)length));
-        tensor.ExternalData.Clear();
-        tensor.ClearDataLocation();
     }
 
     private unsafe void Add(TensorProto tensor, MemoryOrAddress data, long length)

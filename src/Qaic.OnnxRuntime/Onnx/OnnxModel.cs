@@ -74,12 +74,18 @@ internal sealed class OnnxModel
 
     /// <summary>Writes the model. The same model gives the same bytes.</summary>
     /// <exception cref="CompilationException">The model without its external weights is larger than 2 GiB.</exception>
-    public byte[] ToBytes()
+    public byte[] ToBytes() => HasSize
+        ? Proto.ToByteArray()
+        : throw new CompilationException($"'{Source}' does not fit into 2 GiB without its initializers. Turn large Constant nodes and subgraph weights into initializers of the main graph.");
+
+    /// <summary>Checks that the model with all that is in it can be a file.</summary>
+    /// <exception cref="CompilationException">It is larger than 2 GiB.</exception>
+    public void CheckSize()
     {
-        long size = Proto.CalculateSize();
-        return size is >= 0 and <= 0x7fff_ffc7
-            ? Proto.ToByteArray()
-            : throw new CompilationException($"'{Source}' does not fit into 2 GiB without its initializers. Turn large Constant nodes and subgraph weights into initializers of the main graph.");
+        if (!HasSize)
+        {
+            throw new CompilationException($"'{Source}' with its weights does not fit into 2 GiB, where protobuf ends, so it cannot be written as one file (DumpQuantizedModel, dump_quantized_model). Leave that out.");
+        }
     }
 
     /// <summary>An independent copy, which shares the bytes of raw data and the files beside the model: <see cref="ExternalData"/> is the original's and goes with it.</summary>
@@ -87,6 +93,24 @@ internal sealed class OnnxModel
 
     /// <summary>Every tensor in the model: initializers, and attributes of nodes, in subgraphs and functions too.</summary>
     public IEnumerable<TensorProto> AllTensors() => TensorsOf(Graph).Concat(Proto.Functions.SelectMany(f => f.Node).SelectMany(TensorsOf));
+
+    /// <summary>Forgets what the model declares of the types and shapes inside it. They may be of another batch size than the inputs get, and ONNX Runtime works them out.</summary>
+    public void ForgetInnerShapes()
+    {
+        Forget(Graph);
+
+        static void Forget(GraphProto graph)
+        {
+            graph.ValueInfo.Clear();
+            foreach (GraphProto inner in graph.Node.SelectMany(n => n.Subgraphs()))
+            {
+                Forget(inner);
+            }
+        }
+    }
+
+    // Protobuf counts in 32 bits.
+    private bool HasSize => Proto.CalculateSize() is >= 0 and <= 0x7fff_ffc7;
 
     private static OnnxModel Read(CodedInputStream input, string source, string? directory)
     {

@@ -9,7 +9,8 @@ namespace Qaic.OnnxRuntime.Quantization;
 /// <param name="Parameters">Scale and offset.</param>
 /// <param name="Minimum">Smallest value seen, or that can be said.</param>
 /// <param name="Maximum">Largest value seen, or that can be said.</param>
-internal sealed record ActivationRange(QuantizationParameters Parameters, float Minimum, float Maximum);
+/// <param name="Clipped">Part of the values seen that lie outside of what can be said, 0 to 1.</param>
+internal sealed record ActivationRange(QuantizationParameters Parameters, float Minimum, float Maximum, double Clipped = 0);
 
 /// <summary>Where the parameters of activations come from: a profile and a calibration, or encodings chosen elsewhere.</summary>
 internal abstract class ActivationRanges
@@ -45,9 +46,9 @@ internal abstract class ActivationRanges
 
     /// <summary>From encodings.</summary>
     /// <exception cref="CompilationException">The encodings name no tensor of the model, or have another width than 8 bits.</exception>
-    public static ActivationRanges From(FloatGraph graph, QuantizationEncodings encodings)
+    public static ActivationRanges From(FloatGraph graph, ModelEncodings encodings)
     {
-        HashSet<string> tensors = [.. graph.Activations.Select(a => a.Tensor), .. graph.StandsFor.Keys, .. graph.Fused.Keys];
+        HashSet<string> tensors = [.. graph.Activations.Select(a => a.Tensor)];
         if (graph.Activations.Count > 0 && !encodings.Activations.Keys.Any(tensors.Contains))
         {
             string? nearest = encodings.Activations.Keys.Select(k => Spelling.Nearest(k, tensors)).FirstOrDefault(n => n is not null);
@@ -104,18 +105,57 @@ internal abstract class ActivationRanges
 
             // Float noise below 0 would cost a bit, and the activation function an operation of its own.
             TensorStatistics used = seen.Minimum < 0 && producer is not null && ActivationFusion.IsNotNegative(_graph.Model, _flow, producer)
-                ? new TensorStatistics(seen.Name, 0, Math.Max(seen.Maximum, 0), seen.Counts)
+                ? WithoutNegative(seen)
                 : seen;
-            return new ActivationRange(Calibrator.Choose(used, _method), seen.Minimum, seen.Maximum);
+            QuantizationParameters parameters = Calibrator.Choose(used, _method);
+            return new ActivationRange(parameters, seen.Minimum, seen.Maximum, QuantizationNoise.Estimate(used, parameters).ClippedFraction);
         }
     }
 
-    private sealed class Encoded(QuantizationEncodings encodings) : ActivationRanges
+    /// <summary>The statistics of a tensor after its negative values have become 0, in as many bins.</summary>
+    /// <remarks>What a bin counts is spread over the new bins that it covers in whole numbers, of which none is lost.</remarks>
+    internal static TensorStatistics WithoutNegative(TensorStatistics seen)
+    {
+        double minimum = seen.Minimum, maximum = Math.Max(seen.Maximum, 0), width = (seen.Maximum - minimum) / seen.Counts.Length, narrow = maximum / seen.Counts.Length;
+        double[] counts = new double[seen.Counts.Length];
+        for (int i = 0; i < counts.Length; i++)
+        {
+            (double begin, double end, double left) = (minimum + (i * width), minimum + ((i + 1) * width), seen.Counts[i]);
+            if (left == 0)
+            {
+                continue;
+            }
+
+            // Whole bins below 0, or a range of nothing but 0.
+            if (end <= 0 || narrow == 0)
+            {
+                counts[0] += left;
+                continue;
+            }
+
+            int last = Bin(end);
+            for (int bin = Bin(Math.Max(begin, 0)); bin < last && left > 0; bin++)
+            {
+                double covered = ((bin + 1) * narrow) - (bin == 0 ? begin : Math.Max(begin, bin * narrow));
+                double count = Math.Min(left, Math.Round(seen.Counts[i] * Math.Clamp(covered / width, 0, 1), MidpointRounding.AwayFromZero));
+                counts[bin] += count;
+                left -= count;
+            }
+
+            counts[last] += left;
+        }
+
+        return new TensorStatistics(seen.Name, 0, (float)maximum, counts);
+
+        int Bin(double value) => (int)Math.Min(value / narrow, counts.Length - 1);
+    }
+
+    private sealed class Encoded(ModelEncodings encodings) : ActivationRanges
     {
         protected override ActivationRange? Choose(string tensor, IEnumerable<string> carriers)
         {
             TensorEncoding? encoding = carriers.Prepend(tensor).Select(t => encodings.Activations.GetValueOrDefault(t)).FirstOrDefault(e => e is not null);
-            if (encoding is null or { Bitwidth: 32 })
+            if (encoding is null or { IsQuantized: false })
             {
                 return null;
             }

@@ -13,23 +13,30 @@ internal static class BatchNormalizationFolding
     public static void Fold(OnnxModel model, Dictionary<string, string> standsFor)
     {
         GraphProto graph = model.Graph;
-        foreach (NodeProto norm in graph.Node.Where(n => n.Is("BatchNormalization")).ToList())
+        var flow = new Dataflow(graph);
+        var names = new TensorNames(graph);
+        HashSet<NodeProto> gone = new(ReferenceEqualityComparer.Instance);
+        foreach (NodeProto norm in graph.Node.Where(n => n.Is("BatchNormalization")))
         {
-            var flow = new Dataflow(graph);
             if (flow.Producer(norm.Input[0]) is { } layer && ReferenceEquals(flow.SoleConsumer(norm.Input[0]), norm) && layer.Output[0] == norm.Input[0]
                 && HasOneResult(norm, flow) && Layer.Read(model, flow, layer) is { } weights && Affine(model, flow, norm, weights.Channels) is var (factor, shift))
             {
                 weights.Scale(factor, shift);
-                weights.Write(graph, flow);
                 standsFor[layer.Output[0]] = norm.Output[0];
+                flow.Remove(norm);
+                flow.Remove(layer);
+                weights.Write(graph, flow, names);
                 layer.Output[0] = norm.Output[0];
-                graph.Node.RemoveAt(GraphCleanup.IndexOf(graph.Node, norm));
+                flow.Add(layer);
+                gone.Add(norm);
             }
         }
+
+        GraphCleanup.RemoveWhere(graph.Node, gone.Contains);
     }
 
     private static bool HasOneResult(NodeProto norm, Dataflow flow) =>
-        norm.Int("training_mode", 0) == 0 && norm.Int("spatial", 1) == 1 && norm.Output.Skip(1).All(o => o.Length == 0 || (flow.Consumers(o).Count == 0 && !flow.IsOutput(o)));
+        norm.Int("training_mode", 0) == 0 && norm.Int("spatial", 1) == 1 && norm.Output.Skip(1).All(o => o.Length == 0 || !flow.IsUsed(o));
 
     // y = factor * x + shift, per channel.
     private static (double[] Factor, double[] Shift)? Affine(OnnxModel model, Dataflow flow, NodeProto norm, int channels)
@@ -101,7 +108,7 @@ internal static class BatchNormalizationFolding
             int kernel = dims.Skip(2).Aggregate(1, (a, b) => a * b);
             int groups = node.Is("ConvTranspose") ? (int)node.Int("group", 1) : 1;
             (int inner, int perGroup) = node.Is("Conv") || (node.Is("Gemm") && node.Int("transB", 0) != 0) ? (dims[1] * kernel, dims[0]) : (kernel, dims[1]);
-            bool fits = groups > 0 && (bias is null || (bias.Length == perGroup * groups && flow.Initializer(biasName)!.Dims[^1] == bias.Length));
+            bool fits = groups > 0 && (bias is null || (bias.Length == perGroup * groups && flow.Initializer(biasName)!.Dims.LastOrDefault(1) == bias.Length));
             return fits ? new Layer(node, weight, InitializerData.Singles(model, weight), bias, inner, perGroup, groups, beta == 0 ? 1 : beta) : null;
         }
 
@@ -124,9 +131,11 @@ internal static class BatchNormalizationFolding
             }
         }
 
-        public void Write(GraphProto graph, Dataflow flow)
+        /// <param name="graph">Receives the scaled constants.</param>
+        /// <param name="flow">The graph's edges without this layer.</param>
+        /// <param name="names">Its names.</param>
+        public void Write(GraphProto graph, Dataflow flow, TensorNames names)
         {
-            var names = new TensorNames(graph);
             _node.Input[1] = Replace(graph, flow, names, _weight, InitializerData.Create(_weight.Name, _weight.Dims, _values));
             string bias = _node.InputAt(2);
             if (flow.Initializer(bias) is { } old && _bias is not null)
@@ -141,7 +150,9 @@ internal static class BatchNormalizationFolding
             }
 
             _node.Input[2] = names.Unique(_node.Output[0] + "_bias");
-            graph.Initializer.Add(InitializerData.Create(_node.Input[2], [Channels], Shifted!));
+            TensorProto created = InitializerData.Create(_node.Input[2], [Channels], Shifted!);
+            graph.Initializer.Add(created);
+            flow.Add(created);
             if (_node.Is("Gemm") && _node.Find("beta") is { F: 0 } beta)
             {
                 beta.F = 1;
@@ -149,9 +160,9 @@ internal static class BatchNormalizationFolding
         }
 
         // A constant that others read as well stays; this layer gets one of its own.
-        private static string Replace(GraphProto graph, Dataflow flow, TensorNames names, TensorProto old, TensorProto replacement)
+        private string Replace(GraphProto graph, Dataflow flow, TensorNames names, TensorProto old, TensorProto replacement)
         {
-            if (flow.SoleConsumer(old.Name) is null)
+            if (flow.IsUsed(old.Name) || _node.Input.Count(i => i == old.Name) > 1)
             {
                 replacement.Name = names.Unique(old.Name + "_folded");
                 graph.Initializer.Add(replacement);
@@ -161,6 +172,7 @@ internal static class BatchNormalizationFolding
                 graph.Initializer[GraphCleanup.IndexOf(graph.Initializer, old)] = replacement;
             }
 
+            flow.Add(replacement);
             return replacement.Name;
         }
     }

@@ -38,22 +38,35 @@ internal sealed class FloatGraph
     /// <summary>Per output of a node that preparing took away, the tensor in its place.</summary>
     public IReadOnlyDictionary<string, string> StandsFor { get; private init; } = new Dictionary<string, string>();
 
+    /// <summary>The tensor in whose name the values of one of the model's tensors are found now.</summary>
+    public string NameNow(string tensor)
+    {
+        while (StandsFor.TryGetValue(tensor, out string? next) && next != tensor)
+        {
+            tensor = next;
+        }
+
+        return tensor;
+    }
+
     /// <summary>Type and shape of every tensor, constants included.</summary>
     public Dictionary<string, TensorInfo> Tensors { get; private init; } = [];
 
     /// <summary>Prepares a model whose input shapes are fixed.</summary>
     /// <exception cref="CompilationException">ONNX Runtime refuses the model, or its constants are damaged.</exception>
-    public static FloatGraph Prepare(OnnxModel model)
+    public static FloatGraph Prepare(OnnxModel model, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         var standsFor = new Dictionary<string, string>(StringComparer.Ordinal);
         List<string> read = GraphCleanup.Read(model.Graph);
         GraphCleanup.Clean(model, standsFor);
         read.AddRange(GraphCleanup.Read(model.Graph));
+        cancellationToken.ThrowIfCancellationRequested();
         BatchNormalizationFolding.Fold(model, standsFor);
+        cancellationToken.ThrowIfCancellationRequested();
         GraphCleanup.DropUnread(model.Graph, read);
 
-        Dictionary<string, TensorInfo> tensors = TensorInference.Infer(model);
+        Dictionary<string, TensorInfo> tensors = TensorInference.Infer(model, cancellationToken);
         Dictionary<string, string> fused = ActivationFusion.Find(model);
         var names = new ProfileNames();
         List<ProfiledTensor> activations = [];

@@ -38,7 +38,7 @@ internal sealed class Fp16Graph
         _names = [.. tensors.Keys, .. _graph.Initializer.Select(t => t.Name), .. _graph.Input.Select(i => i.Name)];
         foreach (NodeProto node in _graph.Node)
         {
-            foreach (string name in Operand.Reads(node).Distinct())
+            foreach (string name in Dataflow.Reads(node).Distinct())
             {
                 (_readers.TryGetValue(name, out List<NodeProto>? readers) ? readers : _readers[name] = []).Add(node);
             }
@@ -81,7 +81,7 @@ internal sealed class Fp16Graph
 
             if (_fp16.Contains(node))
             {
-                foreach (GraphProto graph in Operand.Subgraphs(node))
+                foreach (GraphProto graph in node.Subgraphs())
                 {
                     RoundSubgraph(graph);
                 }
@@ -184,7 +184,7 @@ internal sealed class Fp16Graph
     {
         _names.Add(node.Name);
         _names.UnionWith(node.Output);
-        foreach (GraphProto graph in Operand.Subgraphs(node))
+        foreach (GraphProto graph in node.Subgraphs())
         {
             _names.UnionWith(graph.Input.Concat(graph.Output).Select(v => v.Name).Concat(graph.Initializer.Select(t => t.Name)));
             foreach (NodeProto inner in graph.Node)
@@ -245,13 +245,7 @@ internal sealed class Fp16Graph
     // In place, by identity: protobuf messages compare by content.
     private void Replace(TensorProto tensor, TensorProto stored)
     {
-        for (int i = 0; i < _graph.Initializer.Count; i++)
-        {
-            if (ReferenceEquals(_graph.Initializer[i], tensor))
-            {
-                _graph.Initializer[i] = stored;
-            }
-        }
+        _graph.Initializer[GraphCleanup.IndexOf(_graph.Initializer, tensor)] = stored;
 
         // Up to version 3 of the format initializers are inputs as well. Later that makes them overridable, which a card's constants are not.
         for (int i = _graph.Input.Count - 1; i >= 0; i--)
@@ -279,8 +273,8 @@ internal sealed class Fp16Graph
         foreach ((string name, TensorProto tensor, NodeProto? constant) in graph.Initializer.Where(t => t.DataType == TensorInfo.Float).Select(t => (t.Name, t, (NodeProto?)null))
             .Concat(graph.Node.Where(n => Constant(n) is not null).Select(n => (n.Output[0], Constant(n)!, (NodeProto?)n))).ToArray())
         {
-            NodeProto[] readers = [.. graph.Node.Where(n => Operand.Reads(n).Contains(name))];
-            if (readers.Length == 0 || !readers.All(r => ReadsToCompute(r, name) && !ReadsOtherwise(r, name)) || HalfConstant.Count(_model, tensor) == 1)
+            NodeProto[] readers = [.. graph.Node.Where(n => Dataflow.Reads(n).Contains(name))];
+            if (readers.Length == 0 || !readers.All(r => ReadsToCompute(r, name) && !ReadsOtherwise(r, name)) || InitializerData.Count(_model, tensor) == 1)
             {
                 continue;
             }
@@ -291,7 +285,7 @@ internal sealed class Fp16Graph
             TensorProto rounded = new() { Name = tensor.Name, DataType = TensorInfo.Float, Dims = { tensor.Dims }, RawData = half.ToFloats() };
             if (constant is null)
             {
-                graph.Initializer[IndexOf(graph, tensor)] = rounded;
+                graph.Initializer[GraphCleanup.IndexOf(graph.Initializer, tensor)] = rounded;
             }
             else
             {
@@ -300,23 +294,22 @@ internal sealed class Fp16Graph
             }
         }
 
-        foreach (GraphProto inner in graph.Node.SelectMany(Operand.Subgraphs))
+        foreach (GraphProto inner in graph.Node.SelectMany(NodeAttributes.Subgraphs))
         {
             RoundSubgraph(inner);
         }
     }
 
-    private static int IndexOf(GraphProto graph, TensorProto tensor) => Enumerable.Range(0, graph.Initializer.Count).First(i => ReferenceEquals(graph.Initializer[i], tensor));
-
     private bool ReadsToCompute(NodeProto node, string name) =>
-        node.Input.Select((input, i) => (input, i)).Any(e => e.input == name && IsRounded(node, e.i)) || Operand.Subgraphs(node).SelectMany(g => g.Node).Any(inner => ReadsToCompute(inner, name));
+        node.Input.Select((input, i) => (input, i)).Any(e => e.input == name && IsRounded(node, e.i)) || node.Subgraphs().SelectMany(g => g.Node).Any(inner => ReadsToCompute(inner, name));
 
     private bool ReadsOtherwise(NodeProto node, string name) =>
-        node.Input.Select((input, i) => (input, i)).Any(e => e.input == name && !IsRounded(node, e.i)) || Operand.Subgraphs(node).SelectMany(g => g.Node).Any(inner => ReadsOtherwise(inner, name));
+        node.Input.Select((input, i) => (input, i)).Any(e => e.input == name && !IsRounded(node, e.i)) || node.Subgraphs().SelectMany(g => g.Node).Any(inner => ReadsOtherwise(inner, name));
 
     private bool IsRounded(NodeProto node, int index) => Operand.IsComputedWith(node, index) && !(_keepsBiases && Operand.IsBias(node, index));
 
-    private void Rewire(NodeProto node, string from, string to) => Operand.Rewire(node, from, to, IsRounded);
+    private void Rewire(NodeProto node, string from, string to) =>
+        Dataflow.ReplaceUses([node], new Dictionary<string, string>(StringComparer.Ordinal) { [from] = to }, IsRounded);
 
     private List<NodeProto> Readers(string name) => _readers.GetValueOrDefault(name) ?? [];
 

@@ -22,33 +22,37 @@ internal static partial class Fp16Rewriter
 
     /// <summary>The whole network: <see cref="QaicOptions.ConvertToFp16"/>. Weights become FP16 constants; inputs and outputs are rounded, or every activation (<see cref="QaicOptions.SimulateFp16Activations"/>).</summary>
     /// <exception cref="CompilationException">The node precision file does not fit the model, the model is too old, or ONNX Runtime refuses it.</exception>
-    public static PrecisionRecord Apply(OnnxModel model, QaicOptions options, ILogger logger) =>
-        Apply(model, options, NodePrecisionFile.Load(options, logger), logger);
+    public static PrecisionRecord Apply(OnnxModel model, QaicOptions options, ILogger logger, CancellationToken cancellationToken = default) =>
+        Apply(model, options, NodePrecisionFile.Load(options, logger), logger, cancellationToken);
 
     /// <summary>The same with node precisions at hand.</summary>
     /// <param name="model">The model; changed in place.</param>
     /// <param name="options">Operators that keep the model's precision, and whether every activation is rounded.</param>
     /// <param name="precision">Nodes in FP32 or, whatever their operator, in FP16.</param>
     /// <param name="logger">Receives warnings of constants that FP16 cannot hold.</param>
-    /// <inheritdoc cref="Apply(OnnxModel, QaicOptions, ILogger)" path="/exception"/>
-    public static PrecisionRecord Apply(OnnxModel model, QaicOptions options, NodePrecision precision, ILogger logger)
+    /// <param name="cancellationToken">Ends the work.</param>
+    /// <inheritdoc cref="Apply(OnnxModel, QaicOptions, ILogger, CancellationToken)" path="/exception"/>
+    public static PrecisionRecord Apply(OnnxModel model, QaicOptions options, NodePrecision precision, ILogger logger, CancellationToken cancellationToken = default)
     {
         CheckOperators(model);
-        Dictionary<string, TensorInfo> tensors = TensorInference.Infer(model);
+        Dictionary<string, TensorInfo> tensors = TensorInference.Infer(model, cancellationToken);
         HashSet<NodeProto> integer = IntegerNodes(model.Graph);
+        PrecisionAssignment.WarnOfMissing(model, options.KeepOriginalPrecisionForNodes, logger);
         HashSet<NodeProto> fp32 = KeptNodes(model, options, precision);
         NodeProto[] computing = [.. model.Graph.Node.Where(n => n.OpType != "Constant" && n.Output.Concat(n.Input).Any(name => IsFloating(tensors, name)))];
         NodeProto[] rest = [.. computing.Where(n => !fp32.Contains(n) && !integer.Contains(n))];
         var record = new PrecisionRecord
         {
             Precision = integer.Count > 0 ? "INT8+FP16" : "FP16",
-            QuantizedNodes = [.. computing.Where(n => integer.Contains(n) && !fp32.Contains(n) && !IsConversion(n)).Select(FirstOutput)],
-            Fp16Nodes = [.. rest.Select(FirstOutput)],
-            Fp32Nodes = [.. computing.Where(fp32.Contains).Select(FirstOutput)],
+            QuantizedNodes = [.. computing.Where(n => integer.Contains(n) && !fp32.Contains(n) && !IsConversion(n)).Select(NodeAttributes.Key)],
+            Fp16Nodes = [.. rest.Select(NodeAttributes.Key)],
+            Fp32Nodes = [.. computing.Where(fp32.Contains).Select(NodeAttributes.Key)],
         };
 
         Fp16Graph graph = Edit(model, NewSet(rest), tensors, precision.EnableFp32Bias, logger);
+        cancellationToken.ThrowIfCancellationRequested();
         graph.RoundWeights();
+        cancellationToken.ThrowIfCancellationRequested();
         if (options.SimulateFp16Activations)
         {
             graph.RoundActivations();
@@ -62,9 +66,11 @@ internal static partial class Fp16Rewriter
     /// <summary>Some nodes of a network that is otherwise quantized: their weights, inputs and outputs are rounded.</summary>
     /// <param name="model">The model.</param>
     /// <param name="nodes">Nodes of its graph.</param>
+    /// <param name="keepsBiases">Whether layers' biases stay as they are.</param>
     /// <param name="logger">Receives warnings of constants that FP16 cannot hold.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
     /// <exception cref="CompilationException">ONNX Runtime refuses the model.</exception>
-    public static void Round(OnnxModel model, IReadOnlyCollection<NodeProto> nodes, ILogger logger)
+    public static void Round(OnnxModel model, IReadOnlyCollection<NodeProto> nodes, bool keepsBiases, ILogger logger, CancellationToken cancellationToken = default)
     {
         if (nodes.Count == 0)
         {
@@ -72,8 +78,10 @@ internal static partial class Fp16Rewriter
         }
 
         CheckOperators(model);
-        Fp16Graph graph = Edit(model, NewSet(nodes), TensorInference.Infer(model), keepsBiases: false, logger);
+        Fp16Graph graph = Edit(model, NewSet(nodes), TensorInference.Infer(model, cancellationToken), keepsBiases, logger);
+        cancellationToken.ThrowIfCancellationRequested();
         graph.RoundWeights();
+        cancellationToken.ThrowIfCancellationRequested();
         graph.RoundActivations();
         Finish(model, graph, logger);
     }
@@ -124,18 +132,8 @@ internal static partial class Fp16Rewriter
 
     private static HashSet<NodeProto> KeptNodes(OnnxModel model, QaicOptions options, NodePrecision precision)
     {
-        if (options.ExecuteNodesInFp16.Intersect(options.KeepOriginalPrecisionForNodes).FirstOrDefault() is { } twice)
-        {
-            throw new CompilationException(
-                $"The operator {twice} is to run in FP16 (ExecuteNodesInFp16, execute_nodes_in_fp16) and to keep the model's precision (KeepOriginalPrecisionForNodes, keep_original_precision_for_nodes). Name it in one of the two.");
-        }
-
-        if (precision.Fp16Nodes.Intersect(precision.Fp32Nodes).FirstOrDefault() is { } both)
-        {
-            throw new CompilationException($"The node precision file puts the node '{both}' into FP16 and into FP32. Name it in one of the two lists.");
-        }
-
-        HashSet<string> known = [.. model.Graph.Node.Select(FirstOutput)];
+        PrecisionAssignment.CheckLists(precision, options);
+        HashSet<string> known = [.. model.Graph.Node.Select(NodeAttributes.Key)];
         foreach (string name in precision.Fp16Nodes.Concat(precision.Fp32Nodes).Where(n => !known.Contains(n)))
         {
             string hint = Spelling.Nearest(name, known) is { } near ? $"; did you mean '{near}'?" : ".";
@@ -143,8 +141,8 @@ internal static partial class Fp16Rewriter
                 $"The node precision file names the node '{name}', but no node of '{model.Source}' has a first output of that name{hint} Nodes go by their first output in the model.");
         }
 
-        return NewSet(model.Graph.Node.Where(n => precision.Fp32Nodes.Contains(FirstOutput(n))
-            || (options.KeepOriginalPrecisionForNodes.Contains(n.OpType) && !precision.Fp16Nodes.Contains(FirstOutput(n)))));
+        return NewSet(model.Graph.Node.Where(n => precision.Fp32Nodes.Contains(n.Key())
+            || (options.KeepOriginalPrecisionForNodes.Contains(n.OpType) && !precision.Fp16Nodes.Contains(n.Key()))));
     }
 
     // Of a model that is quantized already: what stands between Dequantize and Quantize is one integer kernel.
@@ -152,7 +150,7 @@ internal static partial class Fp16Rewriter
     {
         HashSet<string> constants = [.. graph.Initializer.Select(t => t.Name), .. graph.Node.Where(n => n.OpType == "Constant").SelectMany(n => n.Output)];
         HashSet<string> dequantized = [.. graph.Node.Where(n => n.OpType == "DequantizeLinear").SelectMany(n => n.Output)];
-        ILookup<string, NodeProto> readers = graph.Node.SelectMany(n => Operand.Reads(n).Distinct().Select(name => (name, n))).ToLookup(e => e.name, e => e.n);
+        ILookup<string, NodeProto> readers = graph.Node.SelectMany(n => Dataflow.Reads(n).Distinct().Select(name => (name, n))).ToLookup(e => e.name, e => e.n);
         HashSet<NodeProto> result = NewSet(graph.Node.Where(n => Operand.IsIntegerOperator(n) || IsAllDequantized(n)));
 
         // From the last node to the first, since what leads to Quantize may be an activation function after a pool after a convolution.
@@ -178,8 +176,6 @@ internal static partial class Fp16Rewriter
     private static bool IsConversion(NodeProto node) => node.OpType is "QuantizeLinear" or "DequantizeLinear";
 
     private static bool IsFloating(Dictionary<string, TensorInfo> tensors, string name) => tensors.GetValueOrDefault(name)?.DataType is TensorInfo.Float or HalfConstant.Float16;
-
-    private static string FirstOutput(NodeProto node) => node.Output.FirstOrDefault(o => o.Length > 0) ?? "";
 
     // By identity: protobuf messages compare by content.
     private static HashSet<NodeProto> NewSet(IEnumerable<NodeProto> nodes) => new(nodes, ReferenceEqualityComparer.Instance);

@@ -13,13 +13,14 @@ internal static class GraphCleanup
     public static void Clean(OnnxModel model, Dictionary<string, string> standsFor)
     {
         DropInputsWithInitializer(model);
-        foreach (TensorProto tensor in model.AllTensors().Where(t => t.DataLocation == TensorProto.Types.DataLocation.External && !model.Graph.Initializer.Contains(t, ReferenceEqualityComparer.Instance)).ToList())
+        HashSet<TensorProto> weights = new(model.Graph.Initializer, ReferenceEqualityComparer.Instance);
+        foreach (TensorProto tensor in model.AllTensors().Where(t => t.DataLocation == TensorProto.Types.DataLocation.External && !weights.Contains(t)).ToList())
         {
-            Inline(model, tensor);
+            InitializerData.Inline(model, tensor);
         }
 
         TurnConstantsIntoInitializers(model.Graph, standsFor);
-        Bypass(model, standsFor);
+        Bypass(model.Graph, standsFor);
     }
 
     /// <summary>Drops initializers that nothing reads any more, and declarations of tensors that are gone.</summary>
@@ -28,7 +29,7 @@ internal static class GraphCleanup
     public static void DropUnread(GraphProto graph, IEnumerable<string> were)
     {
         var flow = new Dataflow(graph);
-        HashSet<string> gone = [.. were.Where(t => flow.Consumers(t).Count == 0 && !flow.IsOutput(t))];
+        HashSet<string> gone = [.. were.Where(t => !flow.IsUsed(t))];
         RemoveWhere(graph.Initializer, t => gone.Contains(t.Name));
         RemoveWhere(graph.ValueInfo, v => flow.Producer(v.Name) is null && flow.Initializer(v.Name) is null);
     }
@@ -52,13 +53,6 @@ internal static class GraphCleanup
         RemoveWhere(model.Graph.Input, i => initializers.Contains(i.Name));
     }
 
-    private static void Inline(OnnxModel model, TensorProto tensor)
-    {
-        tensor.RawData = InitializerData.Inlined(model, tensor).RawData;
-        tensor.ExternalData.Clear();
-        tensor.ClearDataLocation();
-    }
-
     private static void TurnConstantsIntoInitializers(GraphProto graph, Dictionary<string, string> standsFor)
     {
         HashSet<string> outputs = [.. graph.Output.Select(o => o.Name)];
@@ -76,7 +70,7 @@ internal static class GraphCleanup
         });
     }
 
-    // Text and sparse constants stay nodes: nothing quantizes them.
+    // Sparse constants, and text that is given as an attribute of its own, stay nodes: nothing quantizes them.
     private static TensorProto? Value(NodeProto node) => node.Attribute.FirstOrDefault(a => a.Name.StartsWith("value", StringComparison.Ordinal)) switch
     {
         { Name: "value", T: { } tensor } => tensor.Clone(),
@@ -87,28 +81,26 @@ internal static class GraphCleanup
         _ => null,
     };
 
-    private static void Bypass(OnnxModel model, Dictionary<string, string> standsFor)
+    private static void Bypass(GraphProto graph, Dictionary<string, string> standsFor)
     {
-        GraphProto graph = model.Graph;
-        foreach (NodeProto node in graph.Node.Where(n => n.Is("Identity") || n.Is("Dropout")).ToList())
+        var flow = new Dataflow(graph);
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        var producers = new Dictionary<string, NodeProto>(StringComparer.Ordinal);
+        HashSet<NodeProto> gone = new(ReferenceEqualityComparer.Instance);
+        foreach (NodeProto node in graph.Node.Where(n => (n.Is("Identity") || n.Is("Dropout")) && PassesThrough(n, flow, Now)))
         {
-            var flow = new Dataflow(graph);
-            (string input, string output) = (node.Input[0], node.Output[0]);
-            if (!PassesThrough(node, flow))
-            {
-                continue;
-            }
-
+            (string input, string output) = (Now(node.Input[0]), node.Output[0]);
             if (!flow.IsOutput(output))
             {
-                Dataflow.ReplaceUses(graph.Node, output, input);
+                names[output] = input;
                 standsFor[output] = input;
             }
-            else if (flow.Producer(input) is { } producer && !flow.IsOutput(input))
+            else if ((producers.GetValueOrDefault(input) ?? flow.Producer(input)) is { } producer && !flow.IsOutput(input))
             {
                 // The output keeps its name, so the tensor before takes it.
-                Dataflow.ReplaceUses(graph.Node, input, output);
                 producer.Output[producer.Output.IndexOf(input)] = output;
+                producers[output] = producer;
+                names[input] = output;
                 standsFor[input] = output;
             }
             else
@@ -116,15 +108,38 @@ internal static class GraphCleanup
                 continue;
             }
 
-            graph.Node.RemoveAt(IndexOf(graph.Node, node));
+            gone.Add(node);
+        }
+
+        if (gone.Count > 0)
+        {
+            RemoveWhere(graph.Node, gone.Contains);
+            Dataflow.ReplaceUses(graph.Node, names.Keys.ToDictionary(name => name, Now, StringComparer.Ordinal));
+        }
+
+        // What a tensor is called by now. Paths are shortened on the way, so that a long chain of nodes costs no more than its length.
+        string Now(string tensor)
+        {
+            string last = tensor;
+            while (names.TryGetValue(last, out string? next))
+            {
+                last = next;
+            }
+
+            while (tensor != last)
+            {
+                (tensor, names[tensor]) = (names[tensor], last);
+            }
+
+            return last;
         }
     }
 
     // A Dropout that trains is none of ours; one whose mask is read neither.
-    private static bool PassesThrough(NodeProto node, Dataflow flow) =>
+    private static bool PassesThrough(NodeProto node, Dataflow flow, Func<string, string> now) =>
         node.Is("Identity")
-        || ((node.Output.Count < 2 || (flow.Consumers(node.Output[1]).Count == 0 && !flow.IsOutput(node.Output[1])))
-            && (node.InputAt(2).Length == 0 || (flow.Initializer(node.Input[2]) is { } training && IsFalse(training))));
+        || ((node.Output.Count < 2 || !flow.IsUsed(node.Output[1]))
+            && (node.InputAt(2).Length == 0 || (flow.Initializer(now(node.Input[2])) is { } training && IsFalse(training))));
 
     private static bool IsFalse(TensorProto tensor) => tensor.HasRawData ? tensor.RawData.Span.IndexOfAnyExcept((byte)0) < 0 : tensor.Int32Data.All(v => v == 0);
 

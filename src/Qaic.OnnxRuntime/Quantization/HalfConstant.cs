@@ -49,7 +49,7 @@ internal sealed record HalfConstant(Half[] Values, int Underflows, int Overflows
     /// <exception cref="CompilationException">The data does not fit the shape, or its file cannot be used.</exception>
     public static unsafe ReadOnlySpan<float> Elements(OnnxModel model, TensorProto tensor)
     {
-        long count = Count(model, tensor);
+        long count = InitializerData.Count(model, tensor);
         if (count > Array.MaxLength)
         {
             throw new CompilationException($"Constant '{tensor.Name}' of '{model.Source}' has {count} elements; one tensor of FP16 ends at {Array.MaxLength}. Split it.");
@@ -64,20 +64,6 @@ internal sealed record HalfConstant(Half[] Values, int Underflows, int Overflows
         int bytes = tensor.HasRawData ? tensor.RawData.Length : values.Length * sizeof(float);
         return bytes == count * sizeof(float) ? values : throw new CompilationException(
             $"Constant '{tensor.Name}' of '{model.Source}' is float[{string.Join(", ", tensor.Dims)}] and needs {count * sizeof(float)} bytes, but has {bytes}. The model is damaged.");
-    }
-
-    /// <summary>Number of elements of a tensor; 1 for a scalar.</summary>
-    /// <exception cref="CompilationException">The shape is impossible.</exception>
-    public static long Count(OnnxModel model, TensorProto tensor)
-    {
-        try
-        {
-            return tensor.Dims.Aggregate(1L, (count, dim) => dim >= 0 ? checked(count * dim) : throw new OverflowException());
-        }
-        catch (OverflowException e)
-        {
-            throw new CompilationException($"Constant '{tensor.Name}' of '{model.Source}' has the impossible shape [{string.Join(", ", tensor.Dims)}].", e);
-        }
     }
 
     /// <summary>The constant as a tensor of FP16.</summary>

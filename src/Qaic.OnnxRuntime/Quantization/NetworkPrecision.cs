@@ -44,7 +44,7 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
     {
         if (options.ConvertToFp16)
         {
-            return Fp16Rewriter.Apply(model, options, logger);
+            return Fp16Rewriter.Apply(model, options, logger, cancellationToken);
         }
 
         if (!Quantizes(options))
@@ -69,21 +69,24 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
     private PrecisionRecord Quantize(OnnxModel model, bool isProfileShape)
     {
         NodePrecision nodes = NodePrecisionFile.Load(options, logger);
-        var graph = FloatGraph.Prepare(model);
+        var graph = FloatGraph.Prepare(model, cancellationToken);
         if (options.ExternalQuantizationFile is { } encodings)
         {
-            return QdqRewriter.Apply(graph, null, QuantizationEncodings.Load(encodings), nodes, options, logger);
+            return QdqRewriter.Apply(graph, null, QuantizationEncodings.Load(encodings), nodes, options, logger, cancellationToken);
         }
 
-        FloatGraph profiled = isProfileShape ? graph : FloatGraph.Prepare(bind());
-        using ExternalData? files = isProfileShape ? null : profiled.Model.ExternalData;
+        OnnxModel? bound = isProfileShape ? null : bind();
+        using ExternalData? files = bound?.ExternalData;
+        FloatGraph profiled = bound is null ? graph : FloatGraph.Prepare(bound, cancellationToken);
         QuantizationProfile profile = options.LoadProfile is { } known ? Load(known, profiled) : Observe(profiled);
         if (options.DumpProfile is { } target)
         {
+            // The file has counts of six digits. Taken from it, the ranges are those that the same network gets when the profile is loaded.
             profile.Save(target);
+            profile = QuantizationProfile.Load(target);
         }
 
-        return QdqRewriter.Apply(graph, profile, null, nodes, options, logger);
+        return QdqRewriter.Apply(graph, profile, null, nodes, options, logger, cancellationToken);
     }
 
     private QuantizationProfile Load(string path, FloatGraph profiled)
@@ -105,7 +108,8 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         }
         catch (ArgumentException e)
         {
-            throw new CompilationException($"The data of InputListFile (input_list_file) '{options.InputListFile}' cannot be profiled: {e.Message}", e);
+            string data = options.InputListFile is { } list ? $"data of InputListFile (input_list_file) '{list}'" : "random data that stands in for an InputListFile (input_list_file)";
+            throw new CompilationException($"With the {data} '{profiled.Model.Source}' cannot be profiled: {e.Message}", e);
         }
     }
 

@@ -1,3 +1,4 @@
+using Qaic.Compilation;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
@@ -190,7 +191,9 @@ internal sealed class ObservationLane : IDisposable
                 continue;
             }
 
-            lengths[i] = checked((int)tensor.ByteLength);
+            long length = tensor.ByteLength;
+            lengths[i] = length <= int.MaxValue ? (int)length : throw new CompilationException(
+                $"Tensor '{tensor}' has {length} bytes, more than the 2 GiB that can be looked at in one batch. Profile with a smaller BatchSize (batch_size).");
             addresses[i] = (nint)at;
             at += Aligned(lengths[i]);
             var value = OrtValue.CreateTensorValueWithData(

@@ -39,42 +39,4 @@ internal static class Operand
     public static bool IsIntegerOperator(NodeProto node) =>
         node.OpType.Contains("Quant", StringComparison.OrdinalIgnoreCase) || node.OpType.Contains("Integer", StringComparison.Ordinal) || node.OpType.StartsWith("QLinear", StringComparison.Ordinal)
         || (node.Domain.Length > 0 && (node.OpType.Contains("NBits", StringComparison.Ordinal) || node.OpType is "MatMulBnb4" or "QGemm" or "QAttention" or "QEmbedLayerNormalization" or "QMoE"));
-
-    /// <summary>The graphs inside a node: branches and bodies.</summary>
-    public static IEnumerable<GraphProto> Subgraphs(NodeProto node) => node.Attribute.SelectMany(a => a.G is { } graph ? a.Graphs.Prepend(graph) : a.Graphs);
-
-    /// <summary>Names that a node reads: its inputs, and what its subgraphs take from outside.</summary>
-    public static IEnumerable<string> Reads(NodeProto node) =>
-        node.Input.Where(i => i.Length > 0).Concat(Subgraphs(node).SelectMany(g =>
-        {
-            HashSet<string> inside = Defined(g);
-            return g.Node.SelectMany(Reads).Concat(g.Output.Select(o => o.Name)).Where(name => !inside.Contains(name));
-        }));
-
-    /// <summary>Makes a node and its subgraphs read another name.</summary>
-    /// <param name="node">The node.</param>
-    /// <param name="from">The name that it reads.</param>
-    /// <param name="to">The name that it is to read.</param>
-    /// <param name="isMeant">Whether an input of a node is to read the other name.</param>
-    public static void Rewire(NodeProto node, string from, string to, Func<NodeProto, int, bool> isMeant)
-    {
-        for (int i = 0; i < node.Input.Count; i++)
-        {
-            if (node.Input[i] == from && isMeant(node, i))
-            {
-                node.Input[i] = to;
-            }
-        }
-
-        foreach (GraphProto graph in Subgraphs(node).Where(g => !Defined(g).Contains(from)))
-        {
-            foreach (NodeProto inner in graph.Node)
-            {
-                Rewire(inner, from, to, isMeant);
-            }
-        }
-    }
-
-    private static HashSet<string> Defined(GraphProto graph) =>
-        [.. graph.Input.Select(i => i.Name), .. graph.Initializer.Select(i => i.Name), .. graph.Node.SelectMany(n => n.Output)];
 }

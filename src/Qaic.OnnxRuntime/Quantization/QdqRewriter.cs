@@ -12,7 +12,11 @@ namespace Qaic.OnnxRuntime.Quantization;
 /// <remarks>Activations are uint8 whatever the schema stores: only then do all kernels fuse. The zero point is the offset + 128. Weights are int8, biases int32 at the product of both scales.</remarks>
 internal sealed partial class QdqRewriter
 {
-    private const long FirstQuantizingOpset = 10, PerChannelOpset = 13;
+    private const long FirstQuantizingOpset = 10;
+
+    // Part of a tensor's values that a calibration may cut off without being suspicious. On tensors with tails all of them stay far below.
+    private const double SuspiciousClipping = 0.05;
+    private const int ClippedShown = 5;
 
     private readonly FloatGraph _graph;
     private readonly Dataflow _flow;
@@ -22,6 +26,7 @@ internal sealed partial class QdqRewriter
     private readonly Dictionary<string, string> _profileNames;
     private readonly Dictionary<NodeProto, string> _originals;
     private readonly List<QuantizedTensor> _records = [];
+    private readonly Dictionary<string, double> _clipped = new(StringComparer.Ordinal);
 
     private QdqRewriter(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, QuantizationPlan plan, Dictionary<NodeProto, string> originals)
     {
@@ -36,13 +41,14 @@ internal sealed partial class QdqRewriter
     /// <param name="precision">Nodes that are not quantized.</param>
     /// <param name="options">Schemas, calibration, channelwise, rowwise, bias, operators in FP16 or the model's precision.</param>
     /// <param name="logger">Receives remarks.</param>
+    /// <param name="cancellationToken">Ends the work.</param>
     /// <returns>What was done to every tensor.</returns>
     /// <exception cref="ArgumentException">Not exactly one of profile and encodings is given, or the calibration is <see cref="QuantizationCalibration.Auto"/>, which is for the caller to resolve.</exception>
     /// <exception cref="CompilationException">
     /// The profile or the encodings are not this model's, a node that is named is not in it, it is quantized already or its opset is too old, or the options ask for 16 bits.
     /// </exception>
     public static PrecisionRecord Apply(
-        FloatGraph graph, QuantizationProfile? profile, QuantizationEncodings? encodings, NodePrecision precision, QaicOptions options, ILogger logger)
+        FloatGraph graph, QuantizationProfile? profile, QuantizationEncodings? encodings, NodePrecision precision, QaicOptions options, ILogger logger, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(precision);
@@ -58,25 +64,29 @@ internal sealed partial class QdqRewriter
             throw new ArgumentException("The calibration 'auto' stands for a choice among the others, which has to be made first.", nameof(options));
         }
 
-        Check(graph.Model, options);
+        Check(graph.Model, precision, options);
         var assignment = PrecisionAssignment.Of(graph, new Dataflow(graph.Model.Graph), precision, options);
+        assignment.WarnOfNoEffect(graph.Model, options.ExecuteNodesInFp16.Concat(options.KeepOriginalPrecisionForNodes), logger);
         Dictionary<NodeProto, string> originals = BiasedProducts.Merge(graph, assignment);
         var flow = new Dataflow(graph.Model.Graph);
         var method = new CalibrationMethod(
             options.QuantizationSchemaActivations ?? options.QuantizationSchema ?? QuantizationSchema.SymmetricWithUInt8,
             options.QuantizationCalibration ?? QuantizationCalibration.None,
             (double)(options.PercentileCalibrationValue ?? 100));
-        ActivationRanges ranges = profile is not null ? ActivationRanges.From(graph, flow, profile, method) : ActivationRanges.From(graph, encodings!);
-        var rewriter = new QdqRewriter(graph, flow, assignment, QuantizationPlan.Make(graph, flow, assignment, ranges), originals);
+        ModelEncodings? encoded = encodings is null ? null : new ModelEncodings(graph, encodings);
+        ActivationRanges ranges = profile is not null ? ActivationRanges.From(graph, flow, profile, method) : ActivationRanges.From(graph, encoded!);
+        var plan = QuantizationPlan.Make(graph, flow, assignment, ranges, weight => encoded?.Of(weight) is { IsQuantized: false });
+        cancellationToken.ThrowIfCancellationRequested();
+        var rewriter = new QdqRewriter(graph, flow, assignment, plan, originals);
         if (rewriter._plan.Unknown.Count > 0)
         {
             WithoutRange(logger, graph.Model.Source, rewriter._plan.Unknown.Count, ActivationRanges.Sample(rewriter._plan.Unknown));
         }
 
-        return rewriter.Rewrite(profile, encodings, precision, method, options, logger);
+        return rewriter.Rewrite(profile, encoded, precision, method, options, logger, cancellationToken);
     }
 
-    private static void Check(OnnxModel model, QaicOptions options)
+    private static void Check(OnnxModel model, NodePrecision precision, QaicOptions options)
     {
         if (options.QuantizationPrecision == QuantizationPrecision.Int16)
         {
@@ -89,31 +99,37 @@ internal sealed partial class QdqRewriter
         }
 
         bool isPerChannel = options.EnableChannelwise || options.EnableRowwise;
-        long needed = isPerChannel ? PerChannelOpset : FirstQuantizingOpset;
+        long needed = isPerChannel ? QdqWeights.PerChannelOpset : FirstQuantizingOpset;
         if (model.Opset < needed)
         {
             throw new CompilationException(
                 $"'{model.Source}' has opset {model.Opset}; to quantize it {(isPerChannel ? "per channel (EnableChannelwise, EnableRowwise) " : "")}takes opset {needed}. "
-                + $"Convert it to opset {PerChannelOpset} or later (onnx.version_converter)" + (isPerChannel && model.Opset >= FirstQuantizingOpset ? ", or leave these options out." : "."));
+                + $"Convert it to opset {QdqWeights.PerChannelOpset} or later (onnx.version_converter)" + (isPerChannel && model.Opset >= FirstQuantizingOpset ? ", or leave these options out." : "."));
         }
     }
 
     private PrecisionRecord Rewrite(
-        QuantizationProfile? profile, QuantizationEncodings? encodings, NodePrecision precision, CalibrationMethod method, QaicOptions options, ILogger logger)
+        QuantizationProfile? profile, ModelEncodings? encodings, NodePrecision precision, CalibrationMethod method, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         GraphProto graph = _graph.Model.Graph;
+        if (precision.EnableFp32Bias && !options.SimulateFakeQuantization)
+        {
+            BiasesRounded(logger, graph.Name);
+        }
+
         List<NodeProto> nodes = [.. graph.Node];
         List<string> read = GraphCleanup.Read(graph);
 
         // Before tensors get new names; nodes go by those of the model.
         HashSet<string> known = [.. _graph.Activations.Select(a => a.Tensor), .. _graph.Fused.Keys, .. _originals.Values];
         string[] Keys(Func<NodeProto, bool> which) => [.. nodes.Where(which).Select(n => _originals.GetValueOrDefault(n) ?? n.Key()).Where(known.Contains)];
-        string[] quantized = Keys(_plan.Nodes.Contains), fp16 = Keys(_assignment.IsFp16), fp32 = Keys(n => !_plan.Nodes.Contains(n) && !_assignment.IsFp16(n));
+        string[] quantized = Keys(_plan.Integers.Contains), fp16 = Keys(_assignment.IsFp16), fp32 = Keys(n => !_plan.Integers.Contains(n) && !_assignment.IsFp16(n));
 
         var weights = new QdqWeights(_graph, _flow, _names, options, encodings, precision.EnableFp32Bias);
         foreach (NodeProto node in nodes.Where(n => _plan.Nodes.Contains(n) && (n.Is("Conv") || n.Is("ConvTranspose") || n.Is("Gemm") || n.Is("MatMul"))))
         {
             string input = _flow.Initializer(node.Input[0]) is null ? node.Input[0] : node.Input[1];
+            cancellationToken.ThrowIfCancellationRequested();
             weights.Quantize(node, _plan.Range(input)!.Parameters.Scale);
         }
 
@@ -146,13 +162,19 @@ internal sealed partial class QdqRewriter
             }
         }
 
+        string[] clipped = [.. _clipped.OrderByDescending(c => c.Value).Select(c => string.Create(CultureInfo.InvariantCulture, $"'{c.Key}' ({c.Value:P0})"))];
+        if (clipped.Length > 0)
+        {
+            Clipped(logger, method.Calibration, graph.Name, clipped.Length, string.Join(", ", clipped.Take(ClippedShown)) + (clipped.Length > ClippedShown ? ", ..." : ""));
+        }
+
         graph.Node.Clear();
         graph.Node.AddRange(weights.Nodes);
         graph.Node.AddRange(rewritten);
         GraphCleanup.DropUnread(graph, read);
         if (_assignment.Fp16.Count > 0)
         {
-            Fp16Rewriter.Round(_graph.Model, _assignment.Fp16, logger);
+            Fp16Rewriter.Round(_graph.Model, _assignment.Fp16, precision.EnableFp32Bias, logger, cancellationToken);
         }
 
         return new PrecisionRecord
@@ -162,7 +184,7 @@ internal sealed partial class QdqRewriter
             SchemaConstants = Spelled("quantization_schema_constants", new QaicOptions { QuantizationSchemaConstants = weights.Schema }),
             Calibration = profile is null ? null : Spelled("quantization_calibration", new QaicOptions { QuantizationCalibration = method.Calibration }),
             Percentile = profile is not null && method.Calibration == QuantizationCalibration.Percentile ? method.Percentile : null,
-            BiasPrecision = precision.EnableFp32Bias ? "Fp32" : Spelled("quantization_precision_bias", new QaicOptions { QuantizationPrecisionBias = weights.BiasPrecision }),
+            BiasPrecision = precision.EnableFp32Bias && options.SimulateFakeQuantization ? "Fp32" : Spelled("quantization_precision_bias", new QaicOptions { QuantizationPrecisionBias = precision.EnableFp32Bias ? Qaic.BiasPrecision.Int32 : weights.BiasPrecision }),
             IsChannelwise = options.EnableChannelwise,
             IsRowwise = options.EnableRowwise,
             ProfileHash = profile is null ? null : string.Create(CultureInfo.InvariantCulture, $"0x{profile.GraphHash:X}"),
@@ -189,6 +211,10 @@ internal sealed partial class QdqRewriter
         if (isRecorded)
         {
             _records.Add(new QuantizedTensor(tensor, _profileNames.GetValueOrDefault(tensor), "activation", [range.Parameters.Scale], [range.Parameters.Offset], range.Minimum, range.Maximum));
+            if (range.Clipped > SuspiciousClipping)
+            {
+                _clipped[tensor] = range.Clipped;
+            }
         }
 
         TensorProto scale = InitializerData.Create(_names.Unique(tensor + "_scale"), [], [range.Parameters.Scale]);
@@ -197,16 +223,17 @@ internal sealed partial class QdqRewriter
         _graph.Model.Graph.Initializer.Add(scale);
         _graph.Model.Graph.Initializer.Add(zeroPoint);
 
-        string from = tensor, to = _names.Unique(tensor + "_dequantized"), integers = _names.Unique(tensor + "_quantized");
-        NodeProto? producer = _flow.Producer(tensor);
-        Dataflow.ReplaceUses(readers.Distinct<NodeProto>(ReferenceEqualityComparer.Instance), tensor, to);
-        if (producer is not null && _flow.IsOutput(tensor))
+        string from = tensor, to = tensor, integers = _names.Unique(tensor + "_quantized");
+        if (_flow.Producer(tensor) is { } producer && _flow.IsOutput(tensor))
         {
             // What leaves the graph is what the integers say; a second, float, result would keep the kernels from fusing.
             from = _names.Unique(tensor + "_float");
             producer.Output[producer.Output.IndexOf(tensor)] = from;
-            Dataflow.ReplaceUses(readers.Distinct<NodeProto>(ReferenceEqualityComparer.Instance), to, tensor);
-            to = tensor;
+        }
+        else
+        {
+            to = _names.Unique(tensor + "_dequantized");
+            Dataflow.ReplaceUses(readers.Distinct<NodeProto>(ReferenceEqualityComparer.Instance), tensor, to);
         }
 
         return
@@ -215,6 +242,12 @@ internal sealed partial class QdqRewriter
             new NodeProto { OpType = "DequantizeLinear", Name = tensor + "_dequantized", Input = { integers, scale.Name, zeroPoint.Name }, Output = { to } },
         ];
     }
+
+    [LoggerMessage(EventId = 4027, Level = LogLevel.Information, Message = "Biases of {Model} stay float in the model (enableFP32Bias), but the integer kernels of the simulated card round them to 32 bits; SimulateFakeQuantization (simulate_fake_quantization) computes with them as they are")]
+    private static partial void BiasesRounded(ILogger logger, string model);
+
+    [LoggerMessage(EventId = 4028, Level = LogLevel.Warning, Message = "{Calibration} cuts off much of what {Count} tensors of {Model} hold: {Tensors}. It is made for values around 0 with tails; take QuantizationCalibration (quantization_calibration) None, or auto, which compares results")]
+    private static partial void Clipped(ILogger logger, QuantizationCalibration calibration, string model, int count, string tensors);
 
     [LoggerMessage(EventId = 4020, Level = LogLevel.Warning, Message = "{Count} tensors of {Model} stay float because nothing is known of their range: {Tensors}")]
     private static partial void WithoutRange(ILogger logger, string model, int count, string tensors);

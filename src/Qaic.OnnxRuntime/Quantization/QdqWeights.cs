@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Qaic.Compilation;
@@ -9,17 +10,20 @@ namespace Qaic.OnnxRuntime.Quantization;
 /// <summary>Turns the weights and biases of nodes into integers with a DequantizeLinear behind them.</summary>
 internal sealed class QdqWeights
 {
+    /// <summary>Opset from which on one tensor may have several scales.</summary>
+    public const long PerChannelOpset = 13;
+
     private readonly FloatGraph _graph;
     private readonly Dataflow _flow;
     private readonly TensorNames _names;
     private readonly QaicOptions _options;
-    private readonly QuantizationEncodings? _encodings;
+    private readonly ModelEncodings? _encodings;
     private readonly bool _keepsBiases;
     private readonly Dictionary<(string Weight, int? Axis), List<(QuantizationParameters[] Parameters, string Tensor)>> _made = [];
     private readonly List<NodeProto> _nodes = [];
     private readonly List<QuantizedTensor> _records = [];
 
-    public QdqWeights(FloatGraph graph, Dataflow flow, TensorNames names, QaicOptions options, QuantizationEncodings? encodings, bool keepsBiases) =>
+    public QdqWeights(FloatGraph graph, Dataflow flow, TensorNames names, QaicOptions options, ModelEncodings? encodings, bool keepsBiases) =>
         (_graph, _flow, _names, _options, _encodings, _keepsBiases) = (graph, flow, names, options, encodings, keepsBiases);
 
     /// <summary>Schema of weights.</summary>
@@ -47,16 +51,22 @@ internal sealed class QdqWeights
 
         TensorProto weight = _flow.Initializer(node.Input[operand])!;
         int[] shape = [.. weight.Dims.Select(d => (int)d)];
-        float[] values = _graph.Values(weight.Name);
+        if (_encodings?.Of(weight.Name) is { IsQuantized: false })
+        {
+            return;
+        }
+
+        float[] values = Finite(weight.Name, "weight");
         (QuantizationParameters[] parameters, int? axis) = Parameters(node, operand, weight.Name, values, shape);
         float[]? bias = operand == 1 ? Bias(node, parameters.Length) : null;
         if (bias is not null)
         {
-            WeightQuantization.FitBias(parameters, bias, inputScale, BiasPrecision);
+            // A bias that stays float becomes an integer of 32 bits as well, inside of ONNX Runtime's kernel, and needs the room.
+            WeightQuantization.FitBias(parameters, bias, inputScale, _keepsBiases ? BiasPrecision.Int32 : BiasPrecision);
         }
 
         node.Input[operand] = Dequantized(weight.Name, values, shape, axis, parameters);
-        if (bias is not null)
+        if (bias is not null && !_keepsBiases)
         {
             node.Input[2] = DequantizedBias(node.Input[2], bias, parameters, inputScale);
         }
@@ -65,8 +75,15 @@ internal sealed class QdqWeights
     private (QuantizationParameters[] Parameters, int? Axis) Parameters(NodeProto node, int operand, string weight, float[] values, int[] shape)
     {
         int? axis = ChannelAxis(node, operand, shape);
-        if (_encodings?.Parameters.GetValueOrDefault(weight) is { Bitwidth: 8 } encoding)
+        if (_encodings?.Of(weight) is { } encoding)
         {
+            if (encoding.Bitwidth != 8)
+            {
+                throw new CompilationException(
+                    $"The encodings (ExternalQuantizationFile, external_quantization_file) have {encoding.Bitwidth} bits for the weight '{encoding.Tensor}' of '{_graph.Model.Source}'; "
+                    + "the simulated card has weights of 8 bits. Encode it in 8 bits, in 32 to leave it float, or leave it out to have its scale chosen here.");
+            }
+
             QuantizationParameters[] given = [.. encoding.Parameters];
             int? givenAxis = given.Length == 1 ? null : ChannelAxisOf(node, operand, shape);
             bool fits = given.Length == 1 || (givenAxis is { } along && shape[along] == given.Length && given.All(p => p.Offset == given[0].Offset));
@@ -125,13 +142,22 @@ internal sealed class QdqWeights
     private float[]? Bias(NodeProto node, int channels)
     {
         bool isPlain = node.OpType is "Conv" or "ConvTranspose" || (node.Is("Gemm") && node.Float("alpha", 1) == 1 && node.Float("beta", 1) == 1);
-        if (_keepsBiases || !isPlain || _flow.Initializer(node.InputAt(2)) is not { DataType: TensorInfo.Float, Dims.Count: 1 or 2 } tensor || tensor.Dims.SkipLast(1).Any(d => d != 1))
+        if (!isPlain || _flow.Initializer(node.InputAt(2)) is not { DataType: TensorInfo.Float, Dims.Count: 1 or 2 } tensor || tensor.Dims.SkipLast(1).Any(d => d != 1))
         {
             return null;
         }
 
-        float[] values = _graph.Values(tensor.Name);
+        float[] values = Finite(tensor.Name, "bias");
         return channels == 1 || values.Length == channels ? values : null;
+    }
+
+    private float[] Finite(string constant, string what)
+    {
+        float[] values = _graph.Values(constant);
+        int bad = Array.FindIndex(values, v => !float.IsFinite(v));
+        return bad < 0 ? values : throw new CompilationException(
+            string.Create(CultureInfo.InvariantCulture, $"Value {bad} of the {what} '{constant}' of '{_graph.Model.Source}' is {values[bad]}; it cannot be quantized. ")
+            + "Correct it in the model, or leave the node in FP32 (NodePrecisionInfoFile, node_precision_info_file).");
     }
 
     private string Dequantized(string weight, float[] values, int[] shape, int? axis, QuantizationParameters[] parameters)
@@ -176,6 +202,13 @@ internal sealed class QdqWeights
 
     private string Emit(string name, TensorProto integers, int? axis, float[] scales, sbyte[]? zeroPoints)
     {
+        if (axis is not null && _graph.Model.Opset < PerChannelOpset)
+        {
+            throw new CompilationException(
+                $"'{name}' of '{_graph.Model.Source}' has one scale per channel, which takes opset {PerChannelOpset}; the model has {_graph.Model.Opset}. "
+                + $"Convert it to opset {PerChannelOpset} or later (onnx.version_converter), or give one scale for all channels.");
+        }
+
         IEnumerable<long> dims = axis is null ? [] : [scales.Length];
         integers.Name = _names.Unique(name + "_quantized");
         TensorProto scale = InitializerData.Create(_names.Unique(name + "_scale"), dims, scales);

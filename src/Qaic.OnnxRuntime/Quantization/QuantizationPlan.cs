@@ -21,21 +21,31 @@ internal sealed class QuantizationPlan
     private readonly Dictionary<string, string> _roots = new(StringComparer.Ordinal);
     private readonly Dictionary<string, List<string>> _carriers = new(StringComparer.Ordinal);
     private readonly HashSet<string> _wanted = new(StringComparer.Ordinal);
+    private readonly Func<string, bool> _keepsFloat;
+    private readonly HashSet<NodeProto> _integers = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<NodeProto> _nodes = new(ReferenceEqualityComparer.Instance);
     private readonly SortedSet<string> _unknown = new(StringComparer.Ordinal);
 
-    private QuantizationPlan(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, ActivationRanges ranges) =>
-        (_graph, _flow, _assignment, _ranges) = (graph, flow, assignment, ranges);
+    private QuantizationPlan(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, ActivationRanges ranges, Func<string, bool> keepsFloat) =>
+        (_graph, _flow, _assignment, _ranges, _keepsFloat) = (graph, flow, assignment, ranges, keepsFloat);
 
-    /// <summary>Nodes that compute with integers, and the activation functions behind them.</summary>
+    /// <summary>Nodes whose operands are numbers that integers stand for, and the activation functions behind them.</summary>
     public IReadOnlySet<NodeProto> Nodes => _nodes;
+
+    /// <summary>Those of the nodes that are computed in integers. ONNX Runtime has no such kernel for a transposed convolution, nor for a convolution or a mean whose result stays float.</summary>
+    public IReadOnlySet<NodeProto> Integers => _integers;
 
     /// <summary>Tensors that would be integers if anything were known of their range.</summary>
     public IReadOnlyCollection<string> Unknown => _unknown;
 
-    public static QuantizationPlan Make(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, ActivationRanges ranges)
+    /// <param name="graph">The prepared model.</param>
+    /// <param name="flow">Its edges.</param>
+    /// <param name="assignment">Nodes that are not quantized.</param>
+    /// <param name="ranges">Ranges of activations.</param>
+    /// <param name="keepsFloat">Whether a weight is to stay float, and with it the node that it belongs to.</param>
+    public static QuantizationPlan Make(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, ActivationRanges ranges, Func<string, bool> keepsFloat)
     {
-        var plan = new QuantizationPlan(graph, flow, assignment, ranges);
+        var plan = new QuantizationPlan(graph, flow, assignment, ranges, keepsFloat);
         plan.FindCarriers();
         plan.Decide();
         return plan;
@@ -99,7 +109,7 @@ internal sealed class QuantizationPlan
             };
             if (isInteger)
             {
-                AddWithTail(node);
+                AddWithTail(node, _nodes);
             }
         }
 
@@ -112,14 +122,26 @@ internal sealed class QuantizationPlan
         {
             _nodes.Add(node);
         }
+
+        foreach (NodeProto node in nodes.Where(n => _nodes.Contains(n) && PrecisionAssignment.Head(_graph, _flow, n) == n && IsInteger(n)))
+        {
+            AddWithTail(node, _integers);
+        }
     }
 
-    private void AddWithTail(NodeProto node)
+    private bool IsInteger(NodeProto node) => node.OpType switch
     {
-        _nodes.Add(node);
+        "ConvTranspose" => false,
+        "Conv" or "AveragePool" or "GlobalAveragePool" or "MaxPool" => Result(node) is { } result && IsWanted(result),
+        _ => true,
+    };
+
+    private void AddWithTail(NodeProto node, HashSet<NodeProto> nodes)
+    {
+        nodes.Add(node);
         if (PrecisionAssignment.Tail(_graph, _flow, node) is { } tail)
         {
-            _nodes.Add(tail);
+            nodes.Add(tail);
         }
     }
 
@@ -127,7 +149,7 @@ internal sealed class QuantizationPlan
     {
         string[] operands = [node.Input[0], node.Input[1]];
         string[] activations = [.. operands.Where(IsActivation)];
-        bool fits = activations.Length > 0 && operands.All(o => IsActivation(o) || _flow.Initializer(o) is { DataType: TensorInfo.Float })
+        bool fits = activations.Length > 0 && operands.All(o => IsActivation(o) || (_flow.Initializer(o) is { DataType: TensorInfo.Float } && !_keepsFloat(o)))
             && (node.OpType is not ("Conv" or "ConvTranspose") || IsActivation(operands[0]));
         if (!fits || !Take(activations))
         {

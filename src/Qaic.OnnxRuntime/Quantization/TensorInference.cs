@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.ML.OnnxRuntime;
 using Qaic.Compilation;
+using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 
 namespace Qaic.OnnxRuntime.Quantization;
@@ -21,11 +22,10 @@ internal sealed record TensorInfo(int DataType, int[] Shape)
 /// <remarks>The graph is loaded without its weights: each becomes an input of the same type and shape, which says as much of the rest, and costs neither a copy nor their file.</remarks>
 internal static class TensorInference
 {
-    // Shapes, axes and scales, whose values inference needs, are smaller than the weights that it does not.
-    private const int SmallestWeight = 128;
-
+    /// <param name="model">The model.</param>
+    /// <param name="cancellationToken">Ends the loading.</param>
     /// <exception cref="CompilationException">ONNX Runtime refuses the model.</exception>
-    public static Dictionary<string, TensorInfo> Infer(OnnxModel model)
+    public static Dictionary<string, TensorInfo> Infer(OnnxModel model, CancellationToken cancellationToken = default)
     {
         (GraphProto source, var graph) = (model.Graph, new GraphProto { Name = model.Graph.Name });
         graph.Node.AddRange(source.Node);
@@ -33,13 +33,18 @@ internal static class TensorInference
         graph.Output.AddRange(source.Output);
         graph.ValueInfo.AddRange(source.ValueInfo);
         graph.SparseInitializer.AddRange(source.SparseInitializer);
+        HashSet<string> inputs = [.. source.Input.Select(i => i.Name)];
         var known = new Dictionary<string, TensorInfo>(StringComparer.Ordinal);
         foreach (TensorProto tensor in source.Initializer)
         {
             known[tensor.Name] = new TensorInfo(tensor.DataType, [.. tensor.Dims.Select(d => checked((int)d))]);
-            if (tensor.DataType is 1 or 10 or 11 or 16 && InitializerData.Count(model, tensor) * OnnxTypes.RawSize(tensor.DataType) >= SmallestWeight)
+            if (tensor.DataType is 1 or 10 or 11 or 16 && InitializerData.Count(model, tensor) * OnnxTypes.RawSize(tensor.DataType) >= WeightSegment.SmallestWeight)
             {
-                graph.Input.Add(Declare(tensor));
+                // Up to version 3 of the format initializers are inputs as well.
+                if (!inputs.Contains(tensor.Name))
+                {
+                    graph.Input.Add(Declare(tensor));
+                }
             }
             else
             {
@@ -57,11 +62,11 @@ internal static class TensorInference
         var proto = new ModelProto { IrVersion = model.Proto.IrVersion, Graph = graph };
         proto.OpsetImport.AddRange(model.Proto.OpsetImport);
         proto.Functions.AddRange(model.Proto.Functions);
-        Ask(model, proto, known);
+        Ask(model, proto, known, cancellationToken);
         return known;
     }
 
-    private static void Ask(OnnxModel model, ModelProto proto, Dictionary<string, TensorInfo> known)
+    private static void Ask(OnnxModel model, ModelProto proto, Dictionary<string, TensorInfo> known, CancellationToken cancellationToken)
     {
         // Decides where messages go, so it comes before any other use of ONNX Runtime.
         _ = OrtEnvironment.Version;
@@ -75,11 +80,17 @@ internal static class TensorInference
         using IDisposable log = OrtEnvironment.Attach(options, NullLogger.Instance);
         try
         {
+            using CancellationTokenRegistration stop = cancellationToken.Register(static o => ((SessionOptions)o!).SetLoadCancellationFlag(true), options);
+            cancellationToken.ThrowIfCancellationRequested();
             using var session = new InferenceSession(Google.Protobuf.MessageExtensions.ToByteArray(proto), options);
             foreach ((string name, NodeMetadata metadata) in session.InputMetadata.Concat(session.OutputMetadata))
             {
                 known.TryAdd(name, metadata.OnnxValueType == OnnxValueType.ONNX_TYPE_TENSOR ? new TensorInfo((int)metadata.ElementDataType, metadata.Dimensions) : new TensorInfo(0, []));
             }
+        }
+        catch (OnnxRuntimeException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellationToken);
         }
         catch (OnnxRuntimeException e)
         {

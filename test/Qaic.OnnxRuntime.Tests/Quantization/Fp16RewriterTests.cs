@@ -372,7 +372,7 @@ public sealed class Fp16RewriterTests
         OnnxModel model = Parse(Graphs.Model(
             [Graphs.Node("Mul", ["x", "w"], ["a"]), Graphs.Node("Add", ["a", "w"], ["b"]), Graphs.Node("Mul", ["b", "w"], ["y"])],
             [Graphs.Value("x", Graphs.Float, 2)], [Graphs.Value("y", Graphs.Float, 2), Graphs.Value("b", Graphs.Float, 2)], Graphs.Weights("w", [2], [Third, 3])));
-        Fp16Rewriter.Round(model, [model.Graph.Node[1]], NullLogger.Instance);
+        Fp16Rewriter.Round(model, [model.Graph.Node[1]], keepsBiases: false, NullLogger.Instance);
         float sum = Half(Half(1.1f * Third) + Half(Third));
         Dictionary<string, Npy> outputs = Outputs(model, [1.1f, 5]);
         CollectionAssert.AreEqual(new[] { sum, 18 }, outputs["b"].ToSingles());
@@ -384,7 +384,7 @@ public sealed class Fp16RewriterTests
     {
         OnnxModel model = Linear([Third, 2, 4, 8]);
         byte[] before = model.ToBytes();
-        Fp16Rewriter.Round(model, [], NullLogger.Instance);
+        Fp16Rewriter.Round(model, [], keepsBiases: false, NullLogger.Instance);
         CollectionAssert.AreEqual(before, model.ToBytes());
     }
 

@@ -1,10 +1,9 @@
 using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Qaic.Compilation;
-using Qaic.OnnxRuntime.Onnx;
 using Crc32 = Qaic.OnnxRuntime.Compilation.Checksum;
 
-namespace Qaic.OnnxRuntime.Quantization;
+namespace Qaic.OnnxRuntime.Onnx;
 
 /// <summary>The elements of a model's constants, wherever the file keeps them: raw, typed, or in another file.</summary>
 internal static class InitializerData
@@ -87,7 +86,7 @@ internal static class InitializerData
         }
     }
 
-    /// <summary>A copy that carries its data itself.</summary>
+    /// <summary>The tensor, or if its data is in another file a copy that carries it itself.</summary>
     public static TensorProto Inlined(OnnxModel model, TensorProto tensor)
     {
         if (tensor.DataLocation != TensorProto.Types.DataLocation.External)
@@ -95,9 +94,37 @@ internal static class InitializerData
             return tensor;
         }
 
-        long length = Count(model, tensor) * OnnxTypes.RawSize(tensor.DataType);
-        var inlined = new TensorProto { Name = tensor.Name, DataType = tensor.DataType, Dims = { tensor.Dims }, RawData = ByteString.CopyFrom(Raw(model, tensor, length)) };
-        return inlined;
+        TensorProto copy = tensor.Clone();
+        Inline(model, copy);
+        return copy;
+    }
+
+    /// <summary>Brings data that is in another file into the tensor.</summary>
+    /// <exception cref="CompilationException">It is too long for that, of a type without a raw form, or its file cannot be used.</exception>
+    public static unsafe void Inline(OnnxModel model, TensorProto tensor)
+    {
+        if (tensor.DataLocation != TensorProto.Types.DataLocation.External)
+        {
+            return;
+        }
+
+        int size = OnnxTypes.RawSize(tensor.DataType);
+        if (size == 0)
+        {
+            throw new CompilationException(
+                $"Initializer '{tensor.Name}' of '{model.Source}' is in another file, but {OnnxTypes.Name(tensor.DataType)} has no raw form that says where it ends. Save the tensor inside the model.");
+        }
+
+        long count = Count(model, tensor);
+        if (count > Array.MaxLength / size)
+        {
+            throw new CompilationException($"Tensor '{tensor.Name}' of '{model.Source}' has {(decimal)count * size} bytes in another file, more than a model can carry itself. Make it an initializer of the main graph, or split it.");
+        }
+
+        (nint address, _) = model.ExternalData.Map(tensor, count * size);
+        tensor.RawData = ByteString.CopyFrom(new ReadOnlySpan<byte>((byte*)address, (int)count * size));
+        tensor.ExternalData.Clear();
+        tensor.ClearDataLocation();
     }
 
     /// <summary>A float tensor.</summary>

@@ -1,7 +1,6 @@
 using System.Text;
-using Qaic.OnnxRuntime.Onnx;
 
-namespace Qaic.OnnxRuntime.Quantization;
+namespace Qaic.OnnxRuntime.Onnx;
 
 /// <summary>Attributes of ONNX nodes, read and written.</summary>
 internal static class NodeAttributes
