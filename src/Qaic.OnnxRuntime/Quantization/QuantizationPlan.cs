@@ -22,13 +22,21 @@ internal sealed class QuantizationPlan
     private readonly Dictionary<string, List<string>> _carriers = new(StringComparer.Ordinal);
     private readonly HashSet<string> _wanted = new(StringComparer.Ordinal);
     private readonly HashSet<NodeProto> _nodes = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<NodeProto> _integer = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<NodeProto> _rounded = new(ReferenceEqualityComparer.Instance);
     private readonly SortedSet<string> _unknown = new(StringComparer.Ordinal);
 
     private QuantizationPlan(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, ActivationRanges ranges) =>
         (_graph, _flow, _assignment, _ranges) = (graph, flow, assignment, ranges);
 
-    /// <summary>Nodes that compute with integers, and the activation functions behind them.</summary>
+    /// <summary>Nodes that take quantized numbers: <see cref="Integer"/> and <see cref="Rounded"/>, with the activation functions behind them.</summary>
     public IReadOnlySet<NodeProto> Nodes => _nodes;
+
+    /// <summary>Nodes that ONNX Runtime has integer kernels for where they stand, and the activation functions that these include.</summary>
+    public IReadOnlySet<NodeProto> Integer => _integer;
+
+    /// <summary>Nodes that compute in float with the numbers that the integers stand for.</summary>
+    public IReadOnlySet<NodeProto> Rounded => _rounded;
 
     /// <summary>Tensors that would be integers if anything were known of their range.</summary>
     public IReadOnlyCollection<string> Unknown => _unknown;
@@ -38,6 +46,7 @@ internal sealed class QuantizationPlan
         var plan = new QuantizationPlan(graph, flow, assignment, ranges);
         plan.FindCarriers();
         plan.Decide();
+        plan.Classify();
         return plan;
     }
 
@@ -99,8 +108,13 @@ internal sealed class QuantizationPlan
             };
             if (isInteger)
             {
-                AddWithTail(node);
+                _nodes.Add(node);
             }
+        }
+
+        if (_nodes.Count == 0)
+        {
+            return;
         }
 
         foreach (ValueInfoProto input in _graph.Model.Graph.Input.Where(i => IsActivation(i.Name) && _flow.Consumers(i.Name).Any(c => !_assignment.IsListed(c))))
@@ -114,14 +128,35 @@ internal sealed class QuantizationPlan
         }
     }
 
-    private void AddWithTail(NodeProto node)
+    private void Classify()
     {
-        _nodes.Add(node);
-        if (PrecisionAssignment.Tail(_graph, _flow, node) is { } tail)
+        foreach (NodeProto node in _nodes.ToList())
         {
-            _nodes.Add(tail);
+            bool isInteger = HasIntegerKernel(node);
+            (isInteger ? _integer : _rounded).Add(node);
+            if (PrecisionAssignment.Tail(_graph, _flow, node) is { } tail && (!isInteger || HasIntegerResult(node)))
+            {
+                _nodes.Add(tail);
+                (isInteger ? _integer : _rounded).Add(tail);
+            }
         }
     }
+
+    // What ONNX Runtime fuses with Quantize and Dequantize around it, as its optimised graphs show.
+    private bool HasIntegerKernel(NodeProto node) => node.OpType switch
+    {
+        "Conv" => HasIntegerResult(node) && (node.InputAt(2).Length == 0 || _flow.Initializer(node.Input[2]) is not null),
+        "ConvTranspose" => false,
+
+        // Without integers behind it, an activation function becomes part of the float kernel.
+        "Gemm" => _flow.Initializer(node.Input[0]) is null && (_flow.Initializer(node.Input[1]) is null || GemmBiases.CanScale(node)) && (HasIntegerResult(node) || !_graph.Fused.ContainsKey(node.Output[0])),
+        "MatMul" => _flow.Initializer(node.Input[0]) is null,
+        "AveragePool" or "GlobalAveragePool" => HasIntegerResult(node),
+        "MaxPool" => IsMover(node),
+        _ => true,
+    };
+
+    private bool HasIntegerResult(NodeProto node) => Result(node) is { } result && Range(result) is not null;
 
     private bool TakesProduct(NodeProto node)
     {
@@ -134,8 +169,8 @@ internal sealed class QuantizationPlan
             return false;
         }
 
-        // An integer convolution gives integers, and so does a layer with its activation function. Only results that just leave the graph are worth a float kernel.
-        if ((node.OpType == "Conv" || _graph.Fused.ContainsKey(node.Output[0])) && Result(node) is { } result && _flow.Consumers(result).Count > 0)
+        // An integer convolution gives integers, and so does a layer with its activation function. Other products have kernels that give float.
+        if ((node.OpType == "Conv" || _graph.Fused.ContainsKey(node.Output[0])) && Result(node) is { } result)
         {
             Take(result);
         }
