@@ -155,6 +155,7 @@ internal sealed class QpcReport
             precision.IsRowwise ? "per row" : null,
             precision.ProfileHash is { } hash ? $"profile {hash}" : null,
             Count(precision.QuantizedNodes, "in integers"),
+            Count(precision.RoundedNodes, "in float on rounded numbers"),
             Count(precision.Fp16Nodes, "in FP16"),
             Count(precision.Fp32Nodes, "in FP32"),
         ];

@@ -464,7 +464,7 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
     [LoggerMessage(EventId = 4004, Level = LogLevel.Information, Message = "The embedded compiler has no use for some options of {Model}; they are recorded in the QPC only: {Options}")]
     private static partial void OnlyRecorded(ILogger logger, string model, string options);
 
-    [LoggerMessage(EventId = 4024, Level = LogLevel.Information, Message = "Calibration of {Model}: {Reason}")]
+    [LoggerMessage(EventId = 4030, Level = LogLevel.Information, Message = "Calibration of {Model}: {Reason}")]
     private static partial void CalibrationChosen(ILogger logger, string model, string reason);
 
     [LoggerMessage(EventId = 4002, Level = LogLevel.Debug, Message = "Compiled network {Network}: {Rows} rows per inference, {Count} weights of {Bytes} bytes")]

@@ -68,7 +68,7 @@ internal sealed class PrecisionSearcher(
     // Nodes that are quantized, and those that read a tensor that is: what only reads an input is hurt by its quantization all the same.
     private List<ModelNode> Candidates(PrecisionRecord? record)
     {
-        HashSet<string> quantized = [.. record?.QuantizedNodes ?? []];
+        HashSet<string> quantized = [.. record?.QuantizedNodes ?? [], .. record?.RoundedNodes ?? []];
         HashSet<string> tensors = [.. (record?.Tensors ?? []).Where(t => t.Kind == "activation").Select(t => t.Name)];
         HashSet<string> decided = [.. _given.Fp16Nodes, .. _given.Fp32Nodes];
         IReadOnlyList<ModelNode> all = bench.Nodes(options);

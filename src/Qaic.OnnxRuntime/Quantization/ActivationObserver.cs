@@ -19,7 +19,7 @@ internal static partial class ActivationObserver
     /// <param name="cancellationToken">Ends the profiling.</param>
     /// <returns>Statistics of every activation and constant. They do not depend on the number of threads.</returns>
     /// <exception cref="ArgumentException">A sample does not fit the model, or there is none.</exception>
-    /// <exception cref="CompilationException">The model cannot be run, or yields NaN or infinity.</exception>
+    /// <exception cref="CompilationException">The model cannot be run, does not compute in float32, or yields NaN or infinity.</exception>
     /// <exception cref="OperationCanceledException">The profiling was cancelled.</exception>
     public static QuantizationProfile Observe(
         FloatGraph graph,
@@ -60,8 +60,11 @@ internal static partial class ActivationObserver
         return Profile(graph, run, constants, logger);
     }
 
-    private static ObservedNetwork Load(FloatGraph graph, ILogger logger, CancellationToken cancellationToken) =>
-        new(graph.Model, [.. graph.Activations.Select(a => a.Tensor)], logger, cancellationToken);
+    private static ObservedNetwork Load(FloatGraph graph, ILogger logger, CancellationToken cancellationToken)
+    {
+        FloatModels.Check(graph);
+        return new(graph.Model, [.. graph.Activations.Select(a => a.Tensor)], logger, cancellationToken);
+    }
 
     private static int Bins(QaicOptions options) => options.NumHistogramBins ?? DefaultBins;
 

@@ -26,6 +26,9 @@ internal sealed class FloatGraph
     /// <summary>Float tensors that are computed or given: the model's inputs first, then in the order of the nodes. What lies between a node and its activation function is not among them.</summary>
     public IReadOnlyList<ProfiledTensor> Activations { get; private init; } = [];
 
+    /// <summary>Names in the profile of what lies between a node and its activation function. Other tools' profiles may know them.</summary>
+    public IReadOnlyList<string> InnerProfileNames { get; private init; } = [];
+
     /// <summary>Float initializers.</summary>
     public IReadOnlyList<ProfiledTensor> Constants { get; private init; } = [];
 
@@ -81,12 +84,17 @@ internal sealed class FloatGraph
             Add(constants, constant.Name, ProfileNames.Result(names.Take(constant.Name), 0));
         }
 
+        List<string> inner = [];
         foreach (NodeProto node in model.Graph.Node)
         {
             string name = names.Take(node.Name.Length > 0 ? node.Name : node.Key());
             for (int i = 0; i < node.Output.Count; i++)
             {
-                if (node.Output[i].Length > 0 && !fused.ContainsKey(node.Output[i]))
+                if (fused.ContainsKey(node.Output[i]))
+                {
+                    inner.Add(ProfileNames.Result(name, i));
+                }
+                else if (node.Output[i].Length > 0)
                 {
                     Add(activations, node.Output[i], ProfileNames.Result(name, i));
                 }
@@ -97,6 +105,7 @@ internal sealed class FloatGraph
         {
             Activations = activations,
             Constants = constants,
+            InnerProfileNames = inner,
             Fused = fused,
             StandsFor = standsFor,
             Tensors = tensors,
@@ -119,4 +128,19 @@ internal sealed class FloatGraph
         _constants.TryGetValue(constant, out TensorProto? tensor)
             ? InitializerData.Singles(Model, tensor)
             : throw new ArgumentException($"'{Model.Source}' has no constant '{constant}'.", nameof(constant));
+
+    /// <summary>Adds an initializer, or replaces the one of its name.</summary>
+    public void SetConstant(TensorProto constant)
+    {
+        if (_constants.TryGetValue(constant.Name, out TensorProto? old))
+        {
+            Model.Graph.Initializer[GraphCleanup.IndexOf(Model.Graph.Initializer, old)] = constant;
+        }
+        else
+        {
+            Model.Graph.Initializer.Add(constant);
+        }
+
+        _constants[constant.Name] = constant;
+    }
 }

@@ -51,7 +51,9 @@ internal sealed class ObservedNetwork : IDisposable
         {
             Session = Load(copy, _weights, logger, cancellationToken);
             Inputs = [.. Session.Inputs.Select(Checked)];
-            Outputs = HasOutputs ? Session.Outputs : [];
+
+            // An unknown rank looks like a scalar. Neither needs memory of its own beforehand.
+            Outputs = HasOutputs ? [.. Session.Outputs.Select(o => o.Shape.Length == 0 ? o with { Shape = [-1] } : o)] : [];
             HasBatch = Inputs.Count > 0 && Inputs.All(i => i.Shape.Length > 0 && i.Shape[0] > 0 && i.Shape[0] == Inputs[0].Shape[0]);
             BatchSize = HasBatch ? Inputs[0].Shape[0] : 1;
 

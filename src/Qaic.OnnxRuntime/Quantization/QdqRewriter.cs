@@ -24,13 +24,14 @@ internal sealed partial class QdqRewriter
     private readonly QuantizationPlan _plan;
     private readonly TensorNames _names;
     private readonly Dictionary<string, string> _profileNames;
-    private readonly Dictionary<NodeProto, string> _originals;
+    private readonly Dictionary<NodeProto, string[]> _originals;
+    private readonly HashSet<string> _nodeNames;
     private readonly List<QuantizedTensor> _records = [];
     private readonly Dictionary<string, double> _clipped = new(StringComparer.Ordinal);
 
-    private QdqRewriter(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, QuantizationPlan plan, Dictionary<NodeProto, string> originals)
+    private QdqRewriter(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, QuantizationPlan plan, Dictionary<NodeProto, string[]> originals, HashSet<string> nodeNames)
     {
-        (_graph, _flow, _assignment, _plan, _originals) = (graph, flow, assignment, plan, originals);
+        (_graph, _flow, _assignment, _plan, _originals, _nodeNames) = (graph, flow, assignment, plan, originals, nodeNames);
         _names = new TensorNames(graph.Model.Graph);
         _profileNames = graph.Activations.ToDictionary(a => a.Tensor, a => a.ProfileName, StringComparer.Ordinal);
     }
@@ -45,7 +46,7 @@ internal sealed partial class QdqRewriter
     /// <returns>What was done to every tensor.</returns>
     /// <exception cref="ArgumentException">Not exactly one of profile and encodings is given, or the calibration is <see cref="QuantizationCalibration.Auto"/>, which is for the caller to resolve.</exception>
     /// <exception cref="CompilationException">
-    /// The profile or the encodings are not this model's, a node that is named is not in it, it is quantized already or its opset is too old, or the options ask for 16 bits.
+    /// The profile or the encodings are not this model's, it does not compute in float32, a node that is named is not in it, it is quantized already or its opset is too old, or the options ask for 16 bits.
     /// </exception>
     public static PrecisionRecord Apply(
         FloatGraph graph, QuantizationProfile? profile, QuantizationEncodings? encodings, NodePrecision precision, QaicOptions options, ILogger logger, CancellationToken cancellationToken = default)
@@ -65,9 +66,17 @@ internal sealed partial class QdqRewriter
         }
 
         Check(graph.Model, precision, options);
+        FloatModels.Check(graph);
         var assignment = PrecisionAssignment.Of(graph, new Dataflow(graph.Model.Graph), precision, options);
+
         assignment.WarnOfNoEffect(graph.Model, options.ExecuteNodesInFp16.Concat(options.KeepOriginalPrecisionForNodes), logger);
-        Dictionary<NodeProto, string> originals = BiasedProducts.Merge(graph, assignment);
+
+        // Before nodes and tensors are merged: the record goes by the names of the model.
+        HashSet<string> nodeNames = [.. graph.Activations.Select(a => a.Tensor), .. graph.Fused.Keys];
+        var originals = new Dictionary<NodeProto, string[]>(ReferenceEqualityComparer.Instance);
+        List<string> read = GraphCleanup.Read(graph.Model.Graph);
+        BiasedProducts.Merge(graph, assignment, originals);
+        GemmBiases.Normalize(graph, assignment, precision.EnableFp32Bias, originals);
         var flow = new Dataflow(graph.Model.Graph);
         var method = new CalibrationMethod(
             options.QuantizationSchemaActivations ?? options.QuantizationSchema ?? QuantizationSchema.SymmetricWithUInt8,
@@ -77,13 +86,18 @@ internal sealed partial class QdqRewriter
         ActivationRanges ranges = profile is not null ? ActivationRanges.From(graph, flow, profile, method) : ActivationRanges.From(graph, encoded!);
         var plan = QuantizationPlan.Make(graph, flow, assignment, ranges, weight => encoded?.Of(weight) is { IsQuantized: false });
         cancellationToken.ThrowIfCancellationRequested();
-        var rewriter = new QdqRewriter(graph, flow, assignment, plan, originals);
+        var rewriter = new QdqRewriter(graph, flow, assignment, plan, originals, nodeNames);
         if (rewriter._plan.Unknown.Count > 0)
         {
             WithoutRange(logger, graph.Model.Source, rewriter._plan.Unknown.Count, ActivationRanges.Sample(rewriter._plan.Unknown));
         }
 
-        return rewriter.Rewrite(profile, encoded, precision, method, options, logger, cancellationToken);
+        if (profile is not null)
+        {
+            ProfileCoverage.Report(graph, profile, logger);
+        }
+
+        return rewriter.Rewrite(profile, encoded, precision, method, options, read, logger, cancellationToken);
     }
 
     private static void Check(OnnxModel model, NodePrecision precision, QaicOptions options)
@@ -109,7 +123,14 @@ internal sealed partial class QdqRewriter
     }
 
     private PrecisionRecord Rewrite(
-        QuantizationProfile? profile, ModelEncodings? encodings, NodePrecision precision, CalibrationMethod method, QaicOptions options, ILogger logger, CancellationToken cancellationToken)
+        QuantizationProfile? profile,
+        ModelEncodings? encodings,
+        NodePrecision precision,
+        CalibrationMethod method,
+        QaicOptions options,
+        IEnumerable<string> read,
+        ILogger logger,
+        CancellationToken cancellationToken)
     {
         GraphProto graph = _graph.Model.Graph;
         if (precision.EnableFp32Bias && !options.SimulateFakeQuantization)
@@ -118,19 +139,18 @@ internal sealed partial class QdqRewriter
         }
 
         List<NodeProto> nodes = [.. graph.Node];
-        List<string> read = GraphCleanup.Read(graph);
 
-        // Before tensors get new names; nodes go by those of the model.
-        HashSet<string> known = [.. _graph.Activations.Select(a => a.Tensor), .. _graph.Fused.Keys, .. _originals.Values];
-        string[] Keys(Func<NodeProto, bool> which) => [.. nodes.Where(which).Select(n => _originals.GetValueOrDefault(n) ?? n.Key()).Where(known.Contains)];
-        string[] quantized = Keys(_plan.Integers.Contains), fp16 = Keys(_assignment.IsFp16), fp32 = Keys(n => !_plan.Integers.Contains(n) && !_assignment.IsFp16(n));
+        // Before tensors get new names.
+        string[] Keys(Func<NodeProto, bool> which) => [.. nodes.Where(which).SelectMany(n => _originals.GetValueOrDefault(n) ?? [n.Key()]).Where(_nodeNames.Contains)];
+        string[] quantized = Keys(_plan.Integer.Contains), rounded = Keys(_plan.Rounded.Contains), fp16 = Keys(_assignment.IsFp16);
+        string[] fp32 = Keys(n => !_plan.Nodes.Contains(n) && !_assignment.IsFp16(n));
 
         var weights = new QdqWeights(_graph, _flow, _names, options, encodings, precision.EnableFp32Bias);
         foreach (NodeProto node in nodes.Where(n => _plan.Nodes.Contains(n) && (n.Is("Conv") || n.Is("ConvTranspose") || n.Is("Gemm") || n.Is("MatMul"))))
         {
             string input = _flow.Initializer(node.Input[0]) is null ? node.Input[0] : node.Input[1];
             cancellationToken.ThrowIfCancellationRequested();
-            weights.Quantize(node, _plan.Range(input)!.Parameters.Scale);
+            weights.Quantize(node, _plan.Range(input)!.Parameters.Scale, _plan.Integer.Contains(node));
         }
 
         List<NodeProto> rewritten = [];
@@ -177,6 +197,12 @@ internal sealed partial class QdqRewriter
             Fp16Rewriter.Round(_graph.Model, _assignment.Fp16, precision.EnableFp32Bias, logger, cancellationToken);
         }
 
+        if (quantized.Length + rounded.Length == 0)
+        {
+            NothingQuantized(logger, _graph.Model.Source);
+            return new PrecisionRecord { Precision = fp16.Length > 0 ? "FP16" : "FP32", Fp16Nodes = fp16, Fp32Nodes = fp32 };
+        }
+
         return new PrecisionRecord
         {
             Precision = fp16.Length > 0 ? "INT8+FP16" : "INT8",
@@ -189,6 +215,7 @@ internal sealed partial class QdqRewriter
             IsRowwise = options.EnableRowwise,
             ProfileHash = profile is null ? null : string.Create(CultureInfo.InvariantCulture, $"0x{profile.GraphHash:X}"),
             QuantizedNodes = quantized,
+            RoundedNodes = rounded,
             Fp16Nodes = fp16,
             Fp32Nodes = fp32,
             Tensors = [.. _records, .. weights.Records],
@@ -208,7 +235,8 @@ internal sealed partial class QdqRewriter
     // QuantizeLinear and DequantizeLinear behind a tensor, and its readers behind them.
     private NodeProto[] Pair(string tensor, ActivationRange range, IEnumerable<NodeProto> readers, bool isRecorded = true)
     {
-        if (isRecorded)
+        // Tensors that the model does not have carry the numbers of one that it has.
+        if (isRecorded && _profileNames.ContainsKey(tensor))
         {
             _records.Add(new QuantizedTensor(tensor, _profileNames.GetValueOrDefault(tensor), "activation", [range.Parameters.Scale], [range.Parameters.Offset], range.Minimum, range.Maximum));
             if (range.Clipped > SuspiciousClipping)
@@ -251,4 +279,7 @@ internal sealed partial class QdqRewriter
 
     [LoggerMessage(EventId = 4020, Level = LogLevel.Warning, Message = "{Count} tensors of {Model} stay float because nothing is known of their range: {Tensors}")]
     private static partial void WithoutRange(ILogger logger, string model, int count, string tensors);
+
+    [LoggerMessage(EventId = 4024, Level = LogLevel.Warning, Message = "Nothing of {Model} is quantized: every node that could be is listed in another precision, or has no range, or there is none (Conv, Gemm, MatMul, pools)")]
+    private static partial void NothingQuantized(ILogger logger, string model);
 }

@@ -19,7 +19,7 @@ internal sealed class QdqWeights
     private readonly QaicOptions _options;
     private readonly ModelEncodings? _encodings;
     private readonly bool _keepsBiases;
-    private readonly Dictionary<(string Weight, int? Axis), List<(QuantizationParameters[] Parameters, string Tensor)>> _made = [];
+    private readonly Dictionary<(string Weight, int? Axis), List<Made>> _made = [];
     private readonly List<NodeProto> _nodes = [];
     private readonly List<QuantizedTensor> _records = [];
 
@@ -41,12 +41,21 @@ internal sealed class QdqWeights
     /// <summary>Gives a node its constants in integers.</summary>
     /// <param name="node">Conv, ConvTranspose, Gemm or MatMul.</param>
     /// <param name="inputScale">Scale of the operand that is no constant.</param>
-    public void Quantize(NodeProto node, float inputScale)
+    /// <param name="isInteger">Whether a kernel takes the integers. Otherwise they are turned back into float here, not in every inference.</param>
+    public void Quantize(NodeProto node, float inputScale, bool isInteger)
     {
         int operand = _flow.Initializer(node.Input[1]) is not null ? 1 : _flow.Initializer(node.Input[0]) is not null ? 0 : -1;
         if (operand < 0)
         {
             return;
+        }
+
+        // A product's factor goes into the scale of the weights: on the same integers, and without an operation of its own.
+        float factor = 1;
+        if (operand == 1 && node.Is("Gemm") && node.Find("alpha") is { } alpha && GemmBiases.CanScale(node))
+        {
+            factor = alpha.F;
+            node.Attribute.Remove(alpha);
         }
 
         TensorProto weight = _flow.Initializer(node.Input[operand])!;
@@ -62,13 +71,13 @@ internal sealed class QdqWeights
         if (bias is not null)
         {
             // A bias that stays float becomes an integer of 32 bits as well, inside of ONNX Runtime's kernel, and needs the room.
-            WeightQuantization.FitBias(parameters, bias, inputScale, _keepsBiases ? BiasPrecision.Int32 : BiasPrecision);
+            WeightQuantization.FitBias(parameters, bias, inputScale * factor, _keepsBiases ? BiasPrecision.Int32 : BiasPrecision);
         }
 
-        node.Input[operand] = Dequantized(weight.Name, values, shape, axis, parameters);
+        node.Input[operand] = Dequantized(weight.Name, values, shape, axis, parameters, factor, isInteger);
         if (bias is not null && !_keepsBiases)
         {
-            node.Input[2] = DequantizedBias(node.Input[2], bias, parameters, inputScale);
+            node.Input[2] = DequantizedBias(node.Input[2], bias, parameters, inputScale * factor, isInteger);
         }
     }
 
@@ -160,35 +169,66 @@ internal sealed class QdqWeights
             + "Correct it in the model, or leave the node in FP32 (NodePrecisionInfoFile, node_precision_info_file).");
     }
 
-    private string Dequantized(string weight, float[] values, int[] shape, int? axis, QuantizationParameters[] parameters)
+    private string Dequantized(string weight, float[] values, int[] shape, int? axis, QuantizationParameters[] parameters, float factor, bool isInteger)
     {
-        if (!_made.TryGetValue((weight, axis), out List<(QuantizationParameters[] Parameters, string Tensor)>? made))
+        if (!_made.TryGetValue((weight, axis), out List<Made>? made))
         {
             _made[(weight, axis)] = made = [];
         }
 
-        if (made.FirstOrDefault(m => m.Parameters.AsSpan().SequenceEqual(parameters)).Tensor is { } known)
+        Made[] alike = [.. made.Where(m => m.Parameters.AsSpan().SequenceEqual(parameters))];
+        if (alike.FirstOrDefault(m => m.Factor == factor && m.IsInteger == isInteger) is { } known)
         {
-            return known;
+            return known.Tensor;
         }
 
         QuantizedConstant quantized = WeightQuantization.Quantize(values, shape, axis, parameters);
-        _records.Add(Record(weight, "weight", parameters.Select(p => p.Scale), parameters.Select(p => p.Offset), values));
-        string tensor = Emit(
-            weight,
-            new TensorProto { DataType = 3, Dims = { shape.Select(d => (long)d) }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<sbyte>(quantized.Values)) },
-            axis,
-            [.. parameters.Select(p => p.Scale)],
-            [.. parameters.Select(p => (sbyte)p.Offset)]);
-        made.Add((parameters, tensor));
+        if (alike.Length == 0)
+        {
+            _records.Add(Record(weight, "weight", parameters.Select(p => p.Scale), parameters.Select(p => p.Offset), values));
+        }
+
+        float[] scales = [.. parameters.Select(p => p.Scale * factor)];
+        string tensor = isInteger
+            ? Emit(
+                weight,
+                new TensorProto { DataType = 3, Dims = { shape.Select(d => (long)d) }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<sbyte>(quantized.Values)) },
+                axis,
+                scales,
+                [.. parameters.Select(p => (sbyte)p.Offset)])
+            : EmitRounded(weight, shape, [.. quantized.Values], axis, scales, [.. parameters.Select(p => p.Offset)]);
+        made.Add(new Made(parameters, factor, isInteger, tensor));
         return tensor;
     }
 
-    private string DequantizedBias(string name, float[] bias, QuantizationParameters[] weights, float inputScale)
+    private sealed record Made(QuantizationParameters[] Parameters, float Factor, bool IsInteger, string Tensor);
+
+    // The numbers that the integers stand for.
+    private string EmitRounded(string name, int[] shape, int[] integers, int? axis, float[] scales, int[] offsets)
+    {
+        int inner = axis is { } channels ? shape.Skip(channels + 1).Aggregate(1, (a, b) => a * b) : integers.Length;
+        float[] values = new float[integers.Length];
+        for (int i = 0; i < values.Length; i++)
+        {
+            int channel = scales.Length == 1 ? 0 : i / inner % scales.Length;
+            values[i] = (integers[i] - offsets[channel]) * scales[channel];
+        }
+
+        string rounded = _names.Unique(name + "_rounded");
+        _graph.SetConstant(InitializerData.Create(rounded, shape.Select(d => (long)d), values));
+        return rounded;
+    }
+
+    private string DequantizedBias(string name, float[] bias, QuantizationParameters[] weights, float inputScale, bool isInteger)
     {
         int[] quantized = WeightQuantization.QuantizeBias(bias, weights, inputScale, BiasPrecision);
         float[] scales = [.. weights.Select(w => inputScale * w.Scale)];
         _records.Add(Record(name, "bias", scales, weights.Select(_ => 0), bias));
+        if (!isInteger)
+        {
+            return EmitRounded(name, [bias.Length], quantized, weights.Length == 1 ? null : 0, scales, new int[scales.Length]);
+        }
+
         return Emit(
             name,
             new TensorProto { DataType = 6, Dims = { bias.Length }, RawData = ByteString.CopyFrom(MemoryMarshal.AsBytes<int>(quantized)) },

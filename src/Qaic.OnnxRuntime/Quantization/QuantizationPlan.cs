@@ -22,18 +22,22 @@ internal sealed class QuantizationPlan
     private readonly Dictionary<string, List<string>> _carriers = new(StringComparer.Ordinal);
     private readonly HashSet<string> _wanted = new(StringComparer.Ordinal);
     private readonly Func<string, bool> _keepsFloat;
-    private readonly HashSet<NodeProto> _integers = new(ReferenceEqualityComparer.Instance);
     private readonly HashSet<NodeProto> _nodes = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<NodeProto> _integer = new(ReferenceEqualityComparer.Instance);
+    private readonly HashSet<NodeProto> _rounded = new(ReferenceEqualityComparer.Instance);
     private readonly SortedSet<string> _unknown = new(StringComparer.Ordinal);
 
     private QuantizationPlan(FloatGraph graph, Dataflow flow, PrecisionAssignment assignment, ActivationRanges ranges, Func<string, bool> keepsFloat) =>
         (_graph, _flow, _assignment, _ranges, _keepsFloat) = (graph, flow, assignment, ranges, keepsFloat);
 
-    /// <summary>Nodes whose operands are numbers that integers stand for, and the activation functions behind them.</summary>
+    /// <summary>Nodes that take quantized numbers: <see cref="Integer"/> and <see cref="Rounded"/>, with the activation functions behind them.</summary>
     public IReadOnlySet<NodeProto> Nodes => _nodes;
 
-    /// <summary>Those of the nodes that are computed in integers. ONNX Runtime has no such kernel for a transposed convolution, nor for a convolution or a mean whose result stays float.</summary>
-    public IReadOnlySet<NodeProto> Integers => _integers;
+    /// <summary>Nodes that ONNX Runtime has integer kernels for where they stand, and the activation functions that these include.</summary>
+    public IReadOnlySet<NodeProto> Integer => _integer;
+
+    /// <summary>Nodes that compute in float with the numbers that the integers stand for.</summary>
+    public IReadOnlySet<NodeProto> Rounded => _rounded;
 
     /// <summary>Tensors that would be integers if anything were known of their range.</summary>
     public IReadOnlyCollection<string> Unknown => _unknown;
@@ -48,6 +52,7 @@ internal sealed class QuantizationPlan
         var plan = new QuantizationPlan(graph, flow, assignment, ranges, keepsFloat);
         plan.FindCarriers();
         plan.Decide();
+        plan.Classify();
         return plan;
     }
 
@@ -109,8 +114,13 @@ internal sealed class QuantizationPlan
             };
             if (isInteger)
             {
-                AddWithTail(node, _nodes);
+                _nodes.Add(node);
             }
+        }
+
+        if (_nodes.Count == 0)
+        {
+            return;
         }
 
         foreach (ValueInfoProto input in _graph.Model.Graph.Input.Where(i => IsActivation(i.Name) && _flow.Consumers(i.Name).Any(c => !_assignment.IsListed(c))))
@@ -122,28 +132,37 @@ internal sealed class QuantizationPlan
         {
             _nodes.Add(node);
         }
+    }
 
-        foreach (NodeProto node in nodes.Where(n => _nodes.Contains(n) && PrecisionAssignment.Head(_graph, _flow, n) == n && IsInteger(n)))
+    private void Classify()
+    {
+        foreach (NodeProto node in _nodes.ToList())
         {
-            AddWithTail(node, _integers);
+            bool isInteger = HasIntegerKernel(node);
+            (isInteger ? _integer : _rounded).Add(node);
+            if (PrecisionAssignment.Tail(_graph, _flow, node) is { } tail && (!isInteger || HasIntegerResult(node)))
+            {
+                _nodes.Add(tail);
+                (isInteger ? _integer : _rounded).Add(tail);
+            }
         }
     }
 
-    private bool IsInteger(NodeProto node) => node.OpType switch
+    // What ONNX Runtime fuses with Quantize and Dequantize around it, as its optimised graphs show.
+    private bool HasIntegerKernel(NodeProto node) => node.OpType switch
     {
+        "Conv" => HasIntegerResult(node) && (node.InputAt(2).Length == 0 || _flow.Initializer(node.Input[2]) is not null),
         "ConvTranspose" => false,
-        "Conv" or "AveragePool" or "GlobalAveragePool" or "MaxPool" => Result(node) is { } result && IsWanted(result),
+
+        // Without integers behind it, an activation function becomes part of the float kernel.
+        "Gemm" => _flow.Initializer(node.Input[0]) is null && (_flow.Initializer(node.Input[1]) is null || GemmBiases.CanScale(node)) && (HasIntegerResult(node) || !_graph.Fused.ContainsKey(node.Output[0])),
+        "MatMul" => _flow.Initializer(node.Input[0]) is null,
+        "AveragePool" or "GlobalAveragePool" => HasIntegerResult(node),
+        "MaxPool" => IsMover(node),
         _ => true,
     };
 
-    private void AddWithTail(NodeProto node, HashSet<NodeProto> nodes)
-    {
-        nodes.Add(node);
-        if (PrecisionAssignment.Tail(_graph, _flow, node) is { } tail)
-        {
-            nodes.Add(tail);
-        }
-    }
+    private bool HasIntegerResult(NodeProto node) => Result(node) is { } result && Range(result) is not null;
 
     private bool TakesProduct(NodeProto node)
     {
@@ -156,8 +175,8 @@ internal sealed class QuantizationPlan
             return false;
         }
 
-        // An integer convolution gives integers, and so does a layer with its activation function. Only results that just leave the graph are worth a float kernel.
-        if ((node.OpType == "Conv" || _graph.Fused.ContainsKey(node.Output[0])) && Result(node) is { } result && _flow.Consumers(result).Count > 0)
+        // An integer convolution gives integers, and so does a layer with its activation function. Other products have kernels that give float.
+        if ((node.OpType == "Conv" || _graph.Fused.ContainsKey(node.Output[0])) && Result(node) is { } result)
         {
             Take(result);
         }

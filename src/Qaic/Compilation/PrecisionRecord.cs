@@ -7,6 +7,7 @@ namespace Qaic.Compilation;
 public sealed record PrecisionRecord
 {
     /// <summary><c>FP32</c>, <c>FP16</c>, <c>INT8</c>, or <c>INT8+FP16</c> for a mixed network.</summary>
+    /// <remarks>It is <c>INT8</c> as soon as one node is in <see cref="QuantizedNodes"/> or <see cref="RoundedNodes"/>.</remarks>
     public string Precision { get; init; } = "FP32";
 
     /// <summary>Schema of activations, as the options spell it; null if nothing is quantized.</summary>
@@ -38,6 +39,10 @@ public sealed record PrecisionRecord
 
     /// <summary>Nodes in integers, by first output.</summary>
     public IReadOnlyList<string> QuantizedNodes { get; init; } = [];
+
+    /// <summary>Nodes that are computed in float on rounded numbers, by first output; empty in records of older versions.</summary>
+    /// <remarks>Their weights and inputs have 8 bits, as on a card, but the simulated card has no integer kernel for them (a transposed convolution, a product with the constant on the left): they are as inexact as integers and as slow as float.</remarks>
+    public IReadOnlyList<string> RoundedNodes { get; init; } = [];
 
     /// <summary>Nodes in FP16, by first output.</summary>
     public IReadOnlyList<string> Fp16Nodes { get; init; } = [];

@@ -115,7 +115,9 @@ public sealed class QdqGraphTests
     {
         QdqGraphs graphs = Quantize(Model(
             [Node("ConvTranspose", ["x", "w", "b"], ["y"], NodeAttributes.Int("group", groups))], [s_image], [Value("y", Float, 2, 2 * groups, 8, 8)], Weights("w", 4, 2, 3, 3), Weights("b", 2 * groups)));
-        AssertOperators(graphs.Check(), ("ConvTranspose", 1));
+        AssertOperators(graphs.Check(), ("ConvTranspose", 1), ("DequantizeLinear", 1));
+        Assert.AreEqual("y", graphs.Record.RoundedNodes.Single());
+        Assert.IsEmpty(graphs.Record.QuantizedNodes);
         Assert.HasCount(groups == 1 ? 2 : 1, graphs.Record.Tensors.Single(t => t.Name == "w").Scales);
     }
 

@@ -47,6 +47,51 @@ public sealed class QdqPrecisionTests
     }
 
     [TestMethod]
+    public void Where_every_node_has_another_precision_the_network_does_not_call_itself_INT8()
+    {
+        var log = new MessageList();
+        QdqGraphs single = Quantize(TwoLayers(), precision: new NodePrecision([], ["h", "y"]), logger: log);
+        Assert.IsFalse(single.Graph.Model.Graph.Node.Any(n => n.OpType is "QuantizeLinear" or "DequantizeLinear"));
+        Assert.AreEqual(("FP32", null), (single.Record.Precision, single.Record.Schema));
+        Assert.AreEqual("FP16", Quantize(TwoLayers(), precision: new NodePrecision(["h", "y"], []), logger: log).Record.Precision);
+        QdqGraphs functions = Quantize(
+            Model([Node("Relu", ["x"], ["r"]), Node("Sqrt", ["r"], ["y"])], [Value("x", Float, 8, 5)], [Value("y", Float, 8, 5)]), logger: log);
+        Assert.HasCount(2, functions.Graph.Model.Graph.Node);
+        Assert.AreEqual("FP32", functions.Record.Precision);
+        Assert.HasCount(3, log.Messages.Where(m => m.Contains("Nothing of ", StringComparison.Ordinal)).ToArray());
+    }
+
+    [TestMethod]
+    public void A_model_in_float16_is_refused_with_a_remedy()
+    {
+        FloatGraph graph = FloatGraph.Prepare(Profiles.Fixed(OnnxModel.Load(Repository.Model("digits_cnn_fp16")), 2));
+        string[] messages =
+        [
+            Assert.ThrowsExactly<CompilationException>(() => QdqRewriter.Apply(
+                graph, new QuantizationProfile("2026-11-24", graph.Hash, []), null, NodePrecision.None, QaicOptions.Default, NullLogger.Instance)).Message,
+            Assert.ThrowsExactly<CompilationException>(() => ActivationObserver.Observe(graph, [], QaicOptions.Default, NullLogger.Instance, null, CancellationToken.None)).Message,
+        ];
+        foreach (string message in messages)
+        {
+            StringAssert.Contains(message, "computes in float16");
+            StringAssert.Contains(message, "Export it in float32");
+        }
+    }
+
+    [TestMethod]
+    public void A_profile_of_other_tools_may_have_other_names_and_the_log_says_which()
+    {
+        FloatGraph graph = FloatGraph.Prepare(Parse(TwoLayers()));
+        TensorStatistics[] seen = [.. new[] { "x:0", "h:0", "w:0", "lowered_dot:0", "CI_QP_lowered:0" }.Select(n => new TensorStatistics(n, -1, 1, [1, 1]))];
+        var log = new MessageList();
+        QdqRewriter.Apply(graph, new QuantizationProfile("2021-06-30", 1, seen), null, NodePrecision.None, QaicOptions.Default, log);
+        string unknown = log.Messages.Single(m => m.Contains("not in test", StringComparison.Ordinal)), missing = log.Messages.Single(m => m.Contains("have no range in the profile", StringComparison.Ordinal));
+        StringAssert.Contains(unknown, "1 of the 4 names");
+        StringAssert.Contains(unknown, "'lowered_dot:0'");
+        StringAssert.Contains(missing, "2 of the 3 activations");
+    }
+
+    [TestMethod]
     public void A_name_of_a_folded_node_means_the_layer_it_was_folded_into()
     {
         OnnxModel model = OnnxModel.Load(Repository.Model("digits_cnn"));
@@ -77,7 +122,8 @@ public sealed class QdqPrecisionTests
         OptimizedGraph optimized = graphs.Check();
         Assert.AreEqual(1, optimized["FusedGemm"], optimized.ToString());
         Assert.AreEqual(1, optimized["Gemm"], "rounded numbers go into the first layer, and float ones out of it: " + optimized);
-        CollectionAssert.AreEqual(new[] { "h", "r" }, graphs.Record.QuantizedNodes.ToArray());
+        CollectionAssert.AreEqual(new[] { "h", "r" }, graphs.Record.RoundedNodes.ToArray());
+        Assert.IsEmpty(graphs.Record.QuantizedNodes);
         Assert.HasCount(1, log.Messages.Where(m => m.Contains("'r'", StringComparison.Ordinal)).ToArray());
     }
 
@@ -106,7 +152,7 @@ public sealed class QdqPrecisionTests
     public void An_encoding_of_32_bits_leaves_a_tensor_float()
     {
         var encodings = new QuantizationEncodings([Encoding("x", new(0.05f, 0)), new TensorEncoding("r", 32, true, [])], []);
-        CollectionAssert.AreEqual(new[] { "h", "r" }, Quantize(TwoLayers(), encodings: encodings).Record.QuantizedNodes.ToArray());
+        CollectionAssert.AreEqual(new[] { "h", "r" }, Quantize(TwoLayers(), encodings: encodings).Record.RoundedNodes.ToArray());
     }
 
     [TestMethod]
