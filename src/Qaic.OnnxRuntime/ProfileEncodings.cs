@@ -77,6 +77,6 @@ public static partial class ProfileEncodings
         return QuantizationProfile.Read(stream, profile.Source.Length > 0 ? profile.Source : "in memory");
     }
 
-    [LoggerMessage(EventId = 4025, Level = LogLevel.Warning, Message = "Profile {Source} was made by other tools (GlowToolsVersion {Version}), whose hash is not public: that it is of this model and batch size is not checked, tensors are found by their names")]
+    [LoggerMessage(EventId = 4031, Level = LogLevel.Warning, Message = "Profile {Source} was made by other tools (GlowToolsVersion {Version}), whose hash is not public: that it is of this model and batch size is not checked, tensors are found by their names")]
     private static partial void ForeignProfile(ILogger logger, string source, string version);
 }

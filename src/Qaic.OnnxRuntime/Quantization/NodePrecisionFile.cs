@@ -28,6 +28,6 @@ internal static partial class NodePrecisionFile
         return nodes;
     }
 
-    [LoggerMessage(EventId = 4025, Level = LogLevel.Warning, Message = "Node precision file {Path} has keys that are not known and have no effect: {Keys}")]
+    [LoggerMessage(EventId = 4034, Level = LogLevel.Warning, Message = "Node precision file {Path} has keys that are not known and have no effect: {Keys}")]
     private static partial void UnknownKeys(ILogger logger, string path, string keys);
 }

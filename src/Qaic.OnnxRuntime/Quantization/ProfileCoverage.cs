@@ -33,9 +33,9 @@ internal static partial class ProfileCoverage
         }
     }
 
-    [LoggerMessage(EventId = 4025, Level = LogLevel.Warning, Message = "{Count} of the {All} names in the profile are not in {Model}, and are not used: {Names}. A lowered graph has such names; if there should be none, the profile is of another model")]
+    [LoggerMessage(EventId = 4032, Level = LogLevel.Warning, Message = "{Count} of the {All} names in the profile are not in {Model}, and are not used: {Names}. A lowered graph has such names; if there should be none, the profile is of another model")]
     private static partial void UnknownNames(ILogger logger, int count, int all, string model, string names);
 
-    [LoggerMessage(EventId = 4026, Level = LogLevel.Warning, Message = "{Count} of the {All} activations of {Model} have no range in the profile, and stay float unless a tensor with the same numbers has one: {Names}")]
+    [LoggerMessage(EventId = 4033, Level = LogLevel.Warning, Message = "{Count} of the {All} activations of {Model} have no range in the profile, and stay float unless a tensor with the same numbers has one: {Names}")]
     private static partial void MissingNames(ILogger logger, int count, int all, string model, string names);
 }
