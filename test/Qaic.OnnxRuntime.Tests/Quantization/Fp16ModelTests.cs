@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Compilation;
@@ -25,8 +24,6 @@ public sealed class Fp16ModelTests
 
     // langid_dyn computes what langid_s32 does, digits_cnn_b8 what digits_cnn does.
     public static IEnumerable<object[]> DifferentModels => FloatModels.Where(m => m[0] is not ("langid_dyn" or "digits_cnn_b8"));
-
-    public TestContext TestContext { get; set; } = null!;
 
     [TestMethod, DynamicData(nameof(FloatModels))]
     public void Accuracy_stays_and_outputs_are_halves_within_rounding_of_single_precision(string name)
@@ -129,37 +126,6 @@ public sealed class Fp16ModelTests
             Directory.Delete(folder, recursive: true);
         }
     }
-
-    [TestMethod]
-    public void The_price_of_fp16_is_told()
-    {
-        foreach (string name in new[] { "digits_mlp", "digits_cnn" })
-        {
-            TestModel test = ModelManifest.Get(name);
-            double full = Cost(test, null);
-            double borders = Cost(test, s_fp16);
-            double every = Cost(test, s_fp16 with { SimulateFp16Activations = true });
-            TestContext.WriteLine($"{name}: weights and borders {borders / full:F2}, every activation {every / full:F2} times single precision");
-            Assert.IsTrue(full > 0 && borders > 0 && every > 0);
-        }
-    }
-
-    private static double Cost(TestModel test, QaicOptions? options)
-    {
-        using var network = new Network(test, options);
-        _ = Runs.All(network.Session, test);
-        double best = double.PositiveInfinity;
-        for (int i = 0; i < Campaign(3, 50); i++)
-        {
-            long start = Stopwatch.GetTimestamp();
-            _ = Runs.All(network.Session, test);
-            best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-        }
-
-        return best;
-    }
-
-    private static int Campaign(int everyDay, int campaign) => Environment.GetEnvironmentVariable("QAIC_TEST_CAMPAIGN") == "1" ? campaign : everyDay;
 
     private static Dictionary<string, Npy> InFull(TestModel test) => s_full.GetOrAdd(test.Name, _ => Run(test, null).Outputs);
 

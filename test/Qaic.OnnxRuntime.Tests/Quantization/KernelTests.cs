@@ -12,6 +12,8 @@ public sealed class KernelTests
     private const int Avx512Vnni = 1 << 11;
     private const int AvxVnni = 1 << 4;
 
+    public TestContext TestContext { get; set; } = null!;
+
     [TestMethod]
     public void The_optimised_graph_shows_folded_normalisation_and_fused_activations()
     {
@@ -92,14 +94,19 @@ public sealed class KernelTests
     }
 
     [TestMethod]
-    public void Fake_quantization_gives_the_integer_kernels_results_up_to_a_few_steps()
+    [DataRow("digits_cnn_qdq"), DataRow("resnet8_qdq")]
+    public void Fake_quantization_gives_the_integer_kernels_results_up_to_one_step(string name)
     {
-        TestModel test = ModelManifest.Get("digits_cnn_qdq");
+        // What the option's description promises. A sum on the border between two numbers may fall to either side, in any layer; what follows moves with it, by less than that.
+        TestModel test = ModelManifest.Get(name);
         (float[] integers, float[] floats) = (Logits(test, NetworkSettings.Default), Logits(test, new(FakeQuantization: true)));
-        float largest = integers.Max(Math.Abs);
-        float worst = integers.Zip(floats, (a, b) => Math.Abs(a - b)).Max();
-        Assert.IsTrue(worst <= largest / 50, $"the largest difference is {worst} of {largest}");
-        Assert.IsTrue(integers.Zip(floats, (a, b) => Math.Abs(a - b)).Average() <= largest / 1000, "most rows agree exactly");
+
+        // Of 255 between the smallest and the largest logit.
+        float step = (integers.Max() - integers.Min()) / 255;
+        double[] steps = [.. integers.Zip(floats, (a, b) => Math.Abs(a - b) / (double)step)];
+        TestContext.WriteLine(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name}: {steps.Max():f2} steps at most, {steps.Average():f4} on average, {steps.Count(s => s < 0.01) / (double)steps.Length:p1} alike"));
+        Assert.IsLessThanOrEqualTo(1, steps.Max());
+        Assert.IsLessThan(0.1, steps.Average(), "most agree");
     }
 
     private static float[] Logits(TestModel test, NetworkSettings settings)

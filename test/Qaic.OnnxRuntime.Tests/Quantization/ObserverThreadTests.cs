@@ -30,7 +30,7 @@ public sealed class ObserverThreadTests
     }
 
     [TestMethod]
-    public async Task Data_that_arrives_later_is_profiled_without_holding_a_thread()
+    public async Task Data_that_arrives_later_does_not_hold_up_the_caller()
     {
         var source = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var told = new List<long>();
@@ -84,7 +84,7 @@ public sealed class ObserverThreadTests
     }
 
     [TestMethod]
-    public void Memory_does_not_grow_with_the_data()
+    public void What_is_allocated_on_the_callers_thread_does_not_grow_with_the_data()
     {
         // The source gives the same arrays again and again, so that what is allocated is ours. One thread: its allocations can be told from those of others.
         TestModel model = ModelManifest.Get("digits_mlp");

@@ -10,6 +10,8 @@ namespace Qaic.OnnxRuntime.Tests.Quantization;
 /// <summary>Prepared models and profiles of them, made by running the model once with every activation as an output.</summary>
 internal static class Profiles
 {
+    private const int BatchSize = 32;
+
     private static readonly Dictionary<string, QuantizationProfile> s_profiles = [];
 
     /// <summary>A prepared model of the test data, for so many rows.</summary>
@@ -50,13 +52,13 @@ internal static class Profiles
         return new QuantizationProfile(QuantizationProfile.OwnToolsVersion, graph.Hash, statistics);
     }
 
-    /// <summary>A profile of the calibration rows of a model of the test data; made once.</summary>
+    /// <summary>A profile of the calibration rows of a model of the test data, as it is made for users; made once.</summary>
     public static QuantizationProfile Calibrate(TestModel model)
     {
         if (!s_profiles.TryGetValue(model.Name, out QuantizationProfile? profile))
         {
-            Dictionary<string, Npy> inputs = model.Inputs.ToDictionary(i => i, i => model.CalibrationInput(i));
-            s_profiles[model.Name] = profile = Make(Prepare(model.Name, inputs.Values.First().Rows), inputs);
+            s_profiles[model.Name] = profile = ActivationObserver.Observe(
+                Prepare(model.Name, BatchSize), model.CalibrationSamples(), QaicOptions.Default, NullLogger.Instance, null, CancellationToken.None);
         }
 
         return profile;

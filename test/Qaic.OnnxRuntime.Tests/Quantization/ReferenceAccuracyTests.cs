@@ -9,10 +9,26 @@ namespace Qaic.OnnxRuntime.Tests.Quantization;
 [TestClass]
 public sealed class ReferenceAccuracyTests
 {
+    private const string Default = "sym_u8 channel";
+
     private static readonly Platform s_platform = Platform.Simulated();
     private static readonly ConcurrentDictionary<string, Lazy<string>> s_profiles = new();
     private static readonly ConcurrentDictionary<string, Lazy<Dictionary<string, Npy>>> s_float = new();
     private static readonly DirectoryInfo s_directory = Directory.CreateTempSubdirectory("qaic-profiles-");
+
+    // SQNR of KLMinimization with the default configuration, in dB, as it was measured when it was found to be Glow's.
+    private static readonly Dictionary<string, double> s_kl = new()
+    {
+        ["breast_cancer_mlp"] = 42.0,
+        ["digits_cnn"] = 34.9,
+        ["digits_mlp"] = 32.4,
+        ["digits_multihead"] = 29.2,
+        ["dwsep"] = 18.4,
+        ["dwsep_balanced"] = 33.6,
+        ["langid_s32"] = 39.3,
+        ["resnet8"] = 34.2,
+        ["wine_mlp"] = 28.9,
+    };
 
     public static IEnumerable<object[]> Cases => ReferenceFigures.Cases.Select(c => new object[] { c });
 
@@ -24,20 +40,34 @@ public sealed class ReferenceAccuracyTests
     [TestMethod, DynamicData(nameof(Cases))]
     public void Quantized_networks_are_as_good_as_those_of_another_implementation(string name)
     {
+        // Every day the default and, with two calibrations, another configuration, of each case another.
+        string[] configurations = [.. ReferenceFigures.All.Where(f => f.Case == name).Select(Configuration).Distinct().Where(c => c != Default)];
+        string other = configurations[ReferenceFigures.Cases.ToList().IndexOf(name) % configurations.Length];
         bool isDaily = Campaign.Size(0, 1) == 0;
-        ReferenceFigures[] rows = [.. ReferenceFigures.All.Where(f => f.Case == name && (!isDaily || (f.Activations == "sym_u8" && f.Weights == "channel")))];
+        ReferenceFigures[] rows = [.. ReferenceFigures.All.Where(f => f.Case == name && (!isDaily || Configuration(f) == Default || (Configuration(f) == other && f.Calibration is "minmax" or "kl")))];
         (ReferenceFigures Row, double Accuracy, double Sqnr)[] measured = [.. rows.Select(Measure)];
+        double Least(ReferenceFigures row) => row switch
+        {
+            { Calibration: not "kl" } => row.Sqnr - Shortfall(row),
+            _ when Configuration(row) == Default && s_kl.TryGetValue(row.Case, out double known) => known - 1,
+            _ => measured.Single(m => m.Row.Calibration == "minmax" && Configuration(m.Row) == Configuration(row)).Sqnr - (row.IsGlitched || row.IsRawInput ? 1 : 11),
+        };
         string Line((ReferenceFigures Row, double Accuracy, double Sqnr) m) => string.Create(
-            CultureInfo.InvariantCulture, $"{m.Row,-55} top-1 {100 * m.Accuracy:f1} ({100 * m.Row.Quantized:f1}, float {100 * m.Row.Float:f1})  SQNR {m.Sqnr:f1} ({m.Row.Sqnr:f1})");
+            CultureInfo.InvariantCulture,
+            $"{m.Row,-55} top-1 {100 * m.Accuracy:f1} ({100 * m.Row.Quantized:f1}, float {100 * m.Row.Float:f1})  SQNR {m.Sqnr:f1} (reference {m.Row.Sqnr:f1}, at least {Least(m.Row):f1})");
         TestContext.WriteLine(string.Join('\n', measured.Select(Line)));
 
-        string[] noisy = [.. measured.Where(m => m.Sqnr < m.Row.Sqnr - Shortfall(m.Row)).Select(Line)];
-        Assert.AreEqual("", string.Join('\n', noisy), "noisier than the other implementation by more than 1 dB");
+        string[] noisy = [.. measured.Where(m => m.Sqnr < Least(m.Row)).Select(Line)];
+        Assert.AreEqual("", string.Join('\n', noisy), "noisier than it may be");
         foreach (var group in measured.Where(m => m.Row.Weights == "channel" && !m.Row.IsRawInput).GroupBy(m => m.Row.Activations))
         {
             // int8 activations on both sides of zero have half the levels; the reference loses as much there.
             double allowed = group.Key == "sym" ? 0.01 : 0.005;
-            Assert.IsGreaterThanOrEqualTo(group.First().Row.Float - allowed, group.Max(m => m.Accuracy), $"{name} {group.Key}: top-1 with the best calibration");
+            if (group.Any(m => m.Row.Calibration == "mse"))
+            {
+                Assert.IsGreaterThanOrEqualTo(group.First().Row.Float - allowed, group.Max(m => m.Accuracy), $"{name} {group.Key}: top-1 with the best calibration");
+            }
+
             double unclipped = group.Single(m => m.Row.Calibration == "minmax").Accuracy;
             if (group.First().Row.IsGlitched)
             {
@@ -50,12 +80,13 @@ public sealed class ReferenceAccuracyTests
         }
     }
 
-    // In dB. What is not 1 is another algorithm under the same name: our KLMinimization is Glow's, to the last bit, which with 512 bins cuts off half of a range at most, so that far values stay (the reference
-    // searches 2048 bins as TensorRT does); our Percentile and MSE are AIMET's, on bins, the reference's are exact percentiles and a grid of 41 ranges, which differ most where there are few values.
+    private static string Configuration(ReferenceFigures row) => $"{row.Activations} {row.Weights}";
+
+    // In dB, below the reference. What is not 1 is another algorithm under the same name: our Percentile and MSE are AIMET's, on bins, the reference's are exact percentiles and a grid of 41 ranges, which
+    // differ most where there are few values. KLMinimization is not among them: ours is Glow's, to the last bit, which with 512 bins cuts off half of a range at most, so that far values stay (the reference
+    // searches 2048 bins as TensorRT does). It is held against figures of its own, or against our MinMax: broken rows must not make it worse than that, and on good rows it cuts off what MinMax keeps.
     private static double Shortfall(ReferenceFigures row) => (row.Calibration, row.Model, row.IsGlitched) switch
     {
-        ("kl", _, true) => 30,
-        ("kl", _, _) => 10,
         ("pct99.9", "breast_cancer_mlp", _) => 3,
         ("pct99.99" or "mse", "breast_cancer_mlp", _) => 1.5,
         ("pct99.9", "resnet8", true) => 1.5,
