@@ -59,7 +59,7 @@ internal static class Diagnosis
         yield return new AccuracyFinding(
             FindingKind.AccuracyLost,
             [],
-            Invariant($"{top1}{changed:0.0} % of the {accuracy.Rows} rows get another answer than in float32; the first output has {Decibels(accuracy.SqnrDb)}."),
+            Invariant($"{top1}{changed:0.0} % of the answers on {accuracy.Rows} rows are others than in float32; the first output has {Decibels(accuracy.SqnrDb)}."),
             causes.Count > 0 ? $"First: {causes[0].Advice}"
             : record.Precision.StartsWith("INT8", StringComparison.Ordinal)
             ? "No tensor stands out. Compare calibrations (quantization_calibration auto), or look for the layers that should stay in FP16 (PrecisionSearch)."

@@ -97,12 +97,21 @@ internal static class OutputComparison
             return Array.ConvertAll(output.Values, v => (int)v);
         }
 
-        int width = output.RowShape is [.., var last] ? last : 1;
-        int[] classes = new int[output.Values.Length / Math.Max(width, 1)];
-        for (int line = 0; line < classes.Length; line++)
+        // Scores of classes lie along the last axis; of maps, [classes, height, width], along the first.
+        int axis = output.RowShape.Length >= 3 ? 0 : Math.Max(output.RowShape.Length - 1, 0);
+        int width = output.RowShape.IsEmpty ? 1 : Math.Max(output.RowShape[axis], 1);
+        int stride = output.RowShape.Skip(axis + 1).Aggregate(1, (product, dim) => product * dim);
+        int[] classes = new int[output.Values.Length / width];
+        var values = new float[width];
+        for (int answer = 0; answer < classes.Length; answer++)
         {
-            ReadOnlySpan<float> values = output.Values.AsSpan(line * width, width);
-            classes[line] = values.ContainsAnyExceptInRange(float.NegativeInfinity, float.PositiveInfinity) ? NoClass
+            int start = (answer / stride * width * stride) + (answer % stride);
+            for (int i = 0; i < width; i++)
+            {
+                values[i] = output.Values[start + (i * stride)];
+            }
+
+            classes[answer] = values.AsSpan().ContainsAnyExceptInRange(float.NegativeInfinity, float.PositiveInfinity) ? NoClass
                 : width == 1 ? (values[0] > (isProbability ? 0.5f : 0) ? 1 : 0)
                 : IndexOfMax(values);
         }

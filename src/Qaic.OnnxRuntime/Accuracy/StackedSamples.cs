@@ -52,7 +52,7 @@ internal static class StackedSamples
     public static float[] ToSingles(Tensor tensor, TensorSpec spec) => tensor.ElementType switch
     {
         ElementType.Float32 => tensor.ToArray<float>(),
-        _ when ElementConversion.IsConvertible(spec) => tensor.ToFloat32(spec).ToArray<float>(),
+        _ when ElementConversion.IsConvertible(spec) => tensor.ToFloat32(spec with { Shape = tensor.Shape }).ToArray<float>(),
         ElementType.Int64 => Convert<long>(tensor, v => v),
         ElementType.Int32 or ElementType.Int32Q => Convert<int>(tensor, v => v),
         ElementType.Int16Q => Convert<short>(tensor, v => v),

@@ -181,7 +181,7 @@ public sealed class DiagnosisTests
         ModelAccuracy bad = s_good with { Agreement = 0.77, Top1 = 0.774, ReferenceTop1 = 0.993, Outputs = [new("y", 3.5, 1)] };
         var findings = Diagnosis.Of(bad, new PrecisionRecord { Precision = "INT8" }, tensors, [], []);
         Assert.AreEqual(FindingKind.AccuracyLost, findings[0].Kind);
-        StringAssert.StartsWith(findings[0].Text, "Top-1 is 77.4 %, float32 has 99.3 %: 21.9 points are lost. 23.0 % of the 100 rows get another answer than in float32");
+        StringAssert.StartsWith(findings[0].Text, "Top-1 is 77.4 %, float32 has 99.3 %: 21.9 points are lost. 23.0 % of the answers on 100 rows are others than in float32");
         StringAssert.Contains(findings[0].Advice, "enable_channelwise");
         Assert.IsEmpty(Diagnosis.Of(s_good, new PrecisionRecord { Precision = "INT8" }, [], [], []), "nothing is lost");
     }

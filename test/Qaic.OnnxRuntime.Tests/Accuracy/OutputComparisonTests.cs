@@ -1,6 +1,6 @@
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Accuracy;
-using Qaic.OnnxRuntime.Quantization;
+using Qaic.OnnxRuntime.Onnx;
 using Qaic.OnnxRuntime.Tests.Onnx;
 
 namespace Qaic.OnnxRuntime.Tests.Accuracy;
@@ -17,6 +17,26 @@ public sealed class OutputComparisonTests
         Assert.AreEqual(0.5, accuracy.ReferenceTop1);
         Assert.AreEqual(-50, accuracy.PointsLost, 1e-9, "which is a gain");
         Assert.AreEqual(2, accuracy.Rows);
+    }
+
+    [TestMethod]
+    public void The_classes_of_a_map_lie_along_its_first_axis()
+    {
+        // Two classes, one line of three pixels: 1, 0, 1 by the reference, 1, 1, 1 by the other.
+        float[] reference = [1, 5, 1, 2, 4, 2], actual = [1, 3, 1, 2, 4, 2];
+        OutputRows Map(float[] values) => new("map", values, [2, 1, 3], 1);
+
+        ModelAccuracy accuracy = OutputComparison.Compare([Map(reference)], [Map(actual)], new AccuracyData([], []) { Labels = [1, 0, 1] });
+
+        Assert.AreEqual(2 / 3.0, accuracy.Agreement, 1e-9);
+        Assert.AreEqual(1, accuracy.ReferenceTop1);
+    }
+
+    [TestMethod]
+    public void Half_outputs_are_read_for_any_number_of_rows()
+    {
+        var spec = new TensorSpec("y", ElementType.Float16, [4, 2]);
+        CollectionAssert.AreEqual(new float[] { 1, 2, 3, 4, 5, 6 }, StackedSamples.ToSingles(Tensor.Create<Half>([(Half)1, (Half)2, (Half)3, (Half)4, (Half)5, (Half)6], 3, 2), spec));
     }
 
     [TestMethod]
