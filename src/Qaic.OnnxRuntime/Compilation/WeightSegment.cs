@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
-using Google.Protobuf;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 using Qaic.Qpc;

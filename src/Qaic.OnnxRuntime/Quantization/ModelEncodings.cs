@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Qaic.Quantization;
 
 namespace Qaic.OnnxRuntime.Quantization;
@@ -21,7 +22,7 @@ internal sealed class ModelEncodings
     /// <summary>The encoding of a weight or bias; null if there is none.</summary>
     public TensorEncoding? Of(string parameter) => _parameters.GetValueOrDefault(parameter);
 
-    private static Dictionary<string, TensorEncoding> Resolved(FloatGraph graph, IReadOnlyDictionary<string, TensorEncoding> encodings)
+    private static Dictionary<string, TensorEncoding> Resolved(FloatGraph graph, ImmutableSortedDictionary<string, TensorEncoding> encodings)
     {
         var resolved = new Dictionary<string, TensorEncoding>(StringComparer.Ordinal);
         foreach ((string name, TensorEncoding encoding) in encodings)
