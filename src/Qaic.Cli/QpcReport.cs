@@ -16,7 +16,7 @@ internal sealed class QpcReport
     private readonly QpcFile _qpc;
     private readonly NetworkDescriptor _network;
     private readonly CompilationRecord? _record;
-    private readonly IReadOnlyList<IoBinding> _bindings;
+    private readonly List<IoBinding> _bindings;
 
     /// <exception cref="QpcFormatException">The QPC's descriptor or record is damaged.</exception>
     public QpcReport(QpcFile qpc)
@@ -190,7 +190,7 @@ internal sealed class QpcReport
     private static string[] Cells(params string[] cells) => [.. cells.Select(Markup.Escape)];
 
     // JSON has no number for NaN and infinity, which a damaged container may hold.
-    private static JsonNode Real(float value) => float.IsFinite(value) ? JsonValue.Create(value) : JsonValue.Create(value.ToString(CultureInfo.InvariantCulture));
+    private static JsonValue Real(float value) => float.IsFinite(value) ? JsonValue.Create(value) : JsonValue.Create(value.ToString(CultureInfo.InvariantCulture));
 
     private static JsonArray Numbers(IEnumerable<int> values) => new([.. values.Select(v => (JsonNode)v)]);
 
