@@ -77,6 +77,7 @@ internal sealed partial class QdqRewriter
         List<string> read = GraphCleanup.Read(graph.Model.Graph);
         BiasedProducts.Merge(graph, assignment, originals);
         GemmBiases.Normalize(graph, assignment, precision.EnableFp32Bias, originals);
+        read.AddRange(GraphCleanup.Read(graph.Model.Graph));
         var flow = new Dataflow(graph.Model.Graph);
         var method = new CalibrationMethod(
             options.QuantizationSchemaActivations ?? options.QuantizationSchema ?? QuantizationSchema.SymmetricWithUInt8,

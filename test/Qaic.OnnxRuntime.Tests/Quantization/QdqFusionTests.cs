@@ -157,6 +157,8 @@ public sealed class QdqFusionTests
             Assert.AreEqual(count, optimized[type], $"{type} in: {optimized}");
         }
 
+        HashSet<string> read = [.. graphs.Graph.Model.Graph.Node.SelectMany(n => n.Input)];
+        Assert.IsEmpty(graphs.Graph.Model.Graph.Initializer.Select(i => i.Name).Where(n => !read.Contains(n)), "constants that nothing reads");
         HashSet<string> constants = [.. optimized.Model.Graph.Initializer.Select(i => i.Name)];
         Assert.IsFalse(optimized.Model.Graph.Node.Any(n => n.OpType == "DequantizeLinear" && constants.Contains(n.Input[0])), $"dequantized in every inference: {optimized}");
     }
