@@ -1,8 +1,8 @@
-using Qaic.Compilation;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using Qaic.Compilation;
 
 namespace Qaic.OnnxRuntime.Quantization;
 

@@ -19,7 +19,7 @@ public sealed class NodePrecisionFileTests
         File.WriteAllText(_path, "FP16NodeInstanceNames: [a]\nSomething: 1\n");
         var log = new Lines();
         Assert.AreEqual("a", NodePrecisionFile.Load(new QaicOptions { NodePrecisionInfoFile = _path }, log).Fp16Nodes.Single());
-        Assert.AreEqual($"Warning 4025 Node precision file {_path} has keys that are not known and have no effect: Something", log.Single());
+        Assert.AreEqual($"Warning 4034 Node precision file {_path} has keys that are not known and have no effect: Something", log.Single());
         File.WriteAllText(_path, "FP16NodeInstanceNames: [a]\n");
         NodePrecisionFile.Load(new QaicOptions { NodePrecisionInfoFile = _path }, log);
         Assert.HasCount(1, log);

@@ -1,6 +1,6 @@
 using Qaic.Quantization;
-using Qaic.TestSupport;
 using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Quantization;
 

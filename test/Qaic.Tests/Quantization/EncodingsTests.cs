@@ -1,7 +1,7 @@
 using System.Text;
 using Qaic.Quantization;
-using Qaic.TestSupport;
 using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Quantization;
 

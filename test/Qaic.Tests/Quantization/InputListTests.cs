@@ -1,8 +1,8 @@
 using System.Text;
 using Qaic.Compilation;
 using Qaic.Quantization;
-using Qaic.TestSupport;
 using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Quantization;
 

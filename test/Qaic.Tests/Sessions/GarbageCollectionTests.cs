@@ -1,5 +1,5 @@
-using Qaic.TestSupport;
 using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.Tests.Sessions;
 
