@@ -120,7 +120,8 @@ internal sealed class QpcReport
             return;
         }
 
-        console.MarkupLine($"Precision [bold]{Markup.Escape(precision.Precision)}[/]: {Markup.Escape(Summary(precision))}");
+        string summary = Summary(precision);
+        console.MarkupLine($"Precision [bold]{Markup.Escape(precision.Precision)}[/]{(summary.Length > 0 ? ": " : "")}{Markup.Escape(summary)}");
         if (precision.Tensors.Count == 0)
         {
             return;

@@ -171,6 +171,14 @@ public sealed class InspectTests
     }
 
     [TestMethod]
+    public void Says_no_more_of_a_network_in_FP32()
+    {
+        (_, string text, _) = Run("inspect", Compiled(new QaicOptions { BatchSize = 8 }));
+
+        StringAssert.Matches(text, new(@"Precision FP32\r?\n"));
+    }
+
+    [TestMethod]
     public void Tells_the_precision_of_an_FP16_network()
     {
         (_, string text, _) = Run("inspect", Compiled(new QaicOptions { BatchSize = 8, ConvertToFp16 = true }));

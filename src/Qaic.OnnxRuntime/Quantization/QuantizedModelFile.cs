@@ -19,10 +19,10 @@ internal static class QuantizedModelFile
 
         copy.CheckSize();
         string target = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         string temporary = $"{target}.{Guid.NewGuid():n}.tmp";
         try
         {
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
             using (FileStream stream = File.Create(temporary))
             {
                 copy.Proto.WriteTo(stream);
@@ -30,9 +30,16 @@ internal static class QuantizedModelFile
 
             File.Move(temporary, target, overwrite: true);
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"The quantized model (DumpQuantizedModel, dump_quantized_model) cannot be written to '{target}': {e.Message} Choose a file in a folder that can be written.", e);
+        }
         finally
         {
-            File.Delete(temporary);
+            if (File.Exists(temporary))
+            {
+                File.Delete(temporary);
+            }
         }
     }
 }

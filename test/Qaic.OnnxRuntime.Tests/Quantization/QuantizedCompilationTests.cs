@@ -219,6 +219,19 @@ public sealed class QuantizedCompilationTests : IDisposable
     }
 
     [TestMethod]
+    public void A_dump_that_cannot_be_written_names_option_and_file()
+    {
+        string folder = Path.Combine(_directory.Path, "file");
+        File.WriteAllText(folder, "no folder");
+        string dump = Path.Combine(folder, "model.onnx");
+
+        IOException e = Assert.Throws<IOException>(() => Compile("digits_mlp", new QaicOptions { BatchSize = 2, DumpQuantizedModel = dump }));
+
+        StringAssert.Contains(e.Message, "DumpQuantizedModel, dump_quantized_model");
+        StringAssert.Contains(e.Message, dump);
+    }
+
+    [TestMethod]
     public void A_network_for_several_shapes_is_quantized_with_the_profile_of_the_largest()
     {
         TestModel model = ModelManifest.Get("digits_cnn");
