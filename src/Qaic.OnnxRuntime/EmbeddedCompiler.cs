@@ -174,7 +174,8 @@ public sealed partial class EmbeddedCompiler : IProfilingCompiler
 
         (OnnxModel bound, QaicOptions shapes) = Bind(modelPath, options);
         using ExternalData files = bound.ExternalData;
-        CalibrationSweep sweep = CalibrationSweep.Choose(modelPath, BatchFill.Trim(NetworkPrecision.Samples(bound, options, logger)), shapes, cancellationToken: cancellationToken);
+        CalibrationSweep sweep = NetworkPrecision.WithData(
+            bound, options, () => CalibrationSweep.Choose(modelPath, BatchFill.Trim(NetworkPrecision.Samples(bound, options, logger)), shapes, cancellationToken: cancellationToken));
         CalibrationChosen(logger, modelPath, sweep.Reason);
         return (sweep.Best.ApplyTo(options), sweep.Reason);
     }

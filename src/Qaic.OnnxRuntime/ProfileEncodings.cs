@@ -8,7 +8,7 @@ using Qaic.Quantization;
 namespace Qaic.OnnxRuntime;
 
 /// <summary>Turns a profile into the parameters that a network would be quantized with, without compiling it.</summary>
-public static partial class ProfileEncodings
+public static class ProfileEncodings
 {
     /// <summary>The encodings of a model's tensors: those that the compiled network's record has (<see cref="PrecisionRecord.ToEncodings"/>) with the same profile and options.</summary>
     /// <remarks>The profile is taken as its file has it, with six digits per count, so that it does not matter whether it was saved before.</remarks>
@@ -31,26 +31,13 @@ public static partial class ProfileEncodings
         Check(options);
         OnnxModel model = EmbeddedCompiler.Profiled(modelPath, options, logger, CancellationToken.None);
         using ExternalData files = model.ExternalData;
-        try
+        return NetworkPrecision.AsCompilation(() =>
         {
             var graph = FloatGraph.Prepare(model);
             QuantizationProfile saved = AsSaved(profile);
-            if (!saved.CheckGraph(graph.Hash))
-            {
-                ForeignProfile(logger, saved.Source, saved.ToolsVersion);
-            }
-
-            NodePrecision nodes = NodePrecisionFile.Load(options, logger);
-            return QdqRewriter.Apply(graph, saved, null, nodes, options, logger).ToEncodings();
-        }
-        catch (ProfileMismatchException e)
-        {
-            throw new CompilationException(e.Message, e) { Error = CompilationError.ProfileMismatch };
-        }
-        catch (QuantizationFormatException e)
-        {
-            throw new CompilationException(e.Message, e);
-        }
+            NetworkPrecision.CheckProfile(saved, graph, logger);
+            return QdqRewriter.Apply(graph, saved, null, NodePrecisionFile.Load(options, logger), options, logger).ToEncodings();
+        });
     }
 
     private static void Check(QaicOptions options)
@@ -76,7 +63,4 @@ public static partial class ProfileEncodings
         stream.Position = 0;
         return QuantizationProfile.Read(stream, profile.Source.Length > 0 ? profile.Source : "in memory");
     }
-
-    [LoggerMessage(EventId = 4031, Level = LogLevel.Warning, Message = "Profile {Source} was made by other tools (GlowToolsVersion {Version}), whose hash is not public: that it is of this model and batch size is not checked, tensors are found by their names")]
-    private static partial void ForeignProfile(ILogger logger, string source, string version);
 }

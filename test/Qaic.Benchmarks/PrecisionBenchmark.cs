@@ -1,7 +1,7 @@
 using System.Globalization;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime;
-using Qaic.OnnxRuntime.Quantization;
+using Qaic.OnnxRuntime.Tests.Quantization;
 using Qaic.Qpc;
 using Spectre.Console;
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Qaic.Compilation;
 using Qaic.Runtime;
 
 namespace Qaic.OnnxRuntime.Accuracy;
@@ -13,16 +14,21 @@ internal static class StackedSamples
     /// <summary>One row per result. The results are copies.</summary>
     public static IEnumerable<IReadOnlyDictionary<string, Tensor>> Split(IEnumerable<IReadOnlyDictionary<string, Tensor>> samples, TensorSpec[] inputs, bool rowsAreFree)
     {
-        int number = 0;
+        var reader = new SampleReader(inputs, rowsAreFree);
         foreach (IReadOnlyDictionary<string, Tensor> sample in samples)
         {
-            int rows = rowsAreFree ? RowsOf(sample, inputs, number) : 1;
-            for (int row = 0; row < rows; row++)
+            if (!rowsAreFree)
             {
-                yield return inputs.ToDictionary(i => i.Name, i => Row(Find(sample, i, number), i, row, rows, rowsAreFree), StringComparer.Ordinal);
+                // In one of perhaps several shapes, which the session knows.
+                yield return sample.ToDictionary(s => s.Key, s => Copy(s.Value, s.Value.Shape, s.Value.Bytes), StringComparer.Ordinal);
+                continue;
             }
 
-            number++;
+            int rows = reader.Read(sample);
+            for (int row = 0; row < rows; row++)
+            {
+                yield return inputs.ToDictionary(i => i.Name, i => Row(sample[i.Name], i, row, rows), StringComparer.Ordinal);
+            }
         }
     }
 
@@ -66,41 +72,16 @@ internal static class StackedSamples
 
     private static float[] Convert<T>(Tensor tensor, Func<T, float> convert) where T : unmanaged => [.. tensor.ToArray<T>().Select(convert)];
 
-    private static Tensor Find(IReadOnlyDictionary<string, Tensor> sample, TensorSpec input, int number) =>
-        sample is not null && sample.TryGetValue(input.Name, out Tensor? tensor) && tensor is not null
-            ? tensor
-            : throw new ArgumentException($"Sample {number} lacks input '{input.Name}'. It has: {(sample is { Count: > 0 } ? string.Join(", ", sample.Keys) : "nothing")}.");
-
-    private static int RowsOf(IReadOnlyDictionary<string, Tensor> sample, TensorSpec[] inputs, int number)
+    private static Tensor Row(Tensor tensor, TensorSpec input, int row, int rows)
     {
-        (int? rows, string first) = (null, "");
-        foreach (TensorSpec input in inputs)
-        {
-            Tensor tensor = Find(sample, input, number);
-            bool isRow = tensor.Shape.Length == input.Shape.Length - 1;
-            if (!tensor.Shape.AsSpan()[(isRow ? 0 : Math.Min(1, tensor.Shape.Length))..].SequenceEqual(input.Shape.AsSpan()[1..]))
-            {
-                throw new ArgumentException($"Sample {number} has {tensor} for input '{input.Name}', which must be [{string.Join(", ", input.Shape[1..])}], or rows of that.");
-            }
-
-            int own = isRow ? 1 : tensor.Shape[0];
-            if ((rows ?? own) != own)
-            {
-                throw new ArgumentException($"Sample {number} has {rows} rows of input '{first}' but {own} of '{input.Name}'.");
-            }
-
-            (rows, first) = (own, first.Length == 0 ? input.Name : first);
-        }
-
-        return rows ?? 1;
+        int bytes = tensor.Bytes.Length / rows;
+        return Copy(tensor, input.Shape[1..], tensor.Bytes.Slice(row * bytes, bytes));
     }
 
-    private static Tensor Row(Tensor tensor, TensorSpec input, int row, int rows, bool rowsAreFree)
+    private static Tensor Copy(Tensor like, ImmutableArray<int> shape, ReadOnlySpan<byte> bytes)
     {
-        ImmutableArray<int> shape = rowsAreFree ? input.Shape[1..] : tensor.Shape;
-        var copy = Tensor.Zeros(new TensorSpec(input.Name, tensor.ElementType, shape));
-        int bytes = tensor.Bytes.Length / rows;
-        tensor.Bytes.Slice(row * bytes, bytes).CopyTo(copy.Bytes);
+        var copy = Tensor.Zeros(new TensorSpec("", like.ElementType, shape));
+        bytes.CopyTo(copy.Bytes);
         return copy;
     }
 

@@ -32,7 +32,7 @@ internal abstract class ActivationRanges
 
     /// <summary>From a profile.</summary>
     /// <exception cref="CompilationException">The profile knows no activation of the model.</exception>
-    public static ActivationRanges From(FloatGraph graph, Dataflow flow, QuantizationProfile profile, CalibrationMethod method)
+    public static ActivationRanges From(FloatGraph graph, Dataflow flow, QuantizationProfile profile, CalibrationMethod method, CancellationToken cancellationToken)
     {
         if (graph.Activations.Count > 0 && !graph.Activations.Any(a => profile.Find(a.ProfileName) is not null))
         {
@@ -41,7 +41,7 @@ internal abstract class ActivationRanges
                 + "It was made from another model. Profile this one: dump_profile, or convert_to_quantize.");
         }
 
-        return new Profiled(graph, flow, profile, method);
+        return new Profiled(graph, flow, profile, method, cancellationToken);
     }
 
     /// <summary>From encodings.</summary>
@@ -76,11 +76,12 @@ internal abstract class ActivationRanges
         private readonly Dataflow _flow;
         private readonly QuantizationProfile _profile;
         private readonly CalibrationMethod _method;
+        private readonly CancellationToken _cancellationToken;
         private readonly Dictionary<string, string> _names;
 
-        public Profiled(FloatGraph graph, Dataflow flow, QuantizationProfile profile, CalibrationMethod method)
+        public Profiled(FloatGraph graph, Dataflow flow, QuantizationProfile profile, CalibrationMethod method, CancellationToken cancellationToken)
         {
-            (_graph, _flow, _profile, _method) = (graph, flow, profile, method);
+            (_graph, _flow, _profile, _method, _cancellationToken) = (graph, flow, profile, method, cancellationToken);
             _names = graph.Activations.ToDictionary(a => a.Tensor, a => a.ProfileName, StringComparer.Ordinal);
         }
 
@@ -107,7 +108,10 @@ internal abstract class ActivationRanges
             TensorStatistics used = seen.Minimum < 0 && producer is not null && ActivationFusion.IsNotNegative(_graph.Model, _flow, producer)
                 ? WithoutNegative(seen)
                 : seen;
-            QuantizationParameters parameters = Calibrator.Choose(used, _method);
+
+            // A single number has no tails to cut off; its histogram is of many inferences and does not tell.
+            bool isSingle = _graph.Tensors.TryGetValue(tensor, out TensorInfo? info) && info.Shape.Length > 0 && info.Shape.All(dim => dim == 1);
+            QuantizationParameters parameters = Calibrator.Choose(used, isSingle ? _method with { Calibration = QuantizationCalibration.None } : _method, _cancellationToken);
             return new ActivationRange(parameters, seen.Minimum, seen.Maximum, QuantizationNoise.Estimate(used, parameters).ClippedFraction);
         }
     }

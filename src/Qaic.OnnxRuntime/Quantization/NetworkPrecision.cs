@@ -42,19 +42,18 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
     /// <exception cref="CompilationException">The network cannot have that precision, or the profile is another network's.</exception>
     public PrecisionRecord Apply(OnnxModel model, bool isProfileShape)
     {
-        if (options.ConvertToFp16)
-        {
-            return Fp16Rewriter.Apply(model, options, logger, cancellationToken);
-        }
+        return AsCompilation(() => options.ConvertToFp16 ? Fp16Rewriter.Apply(model, options, logger, cancellationToken)
+            : Quantizes(options) ? Quantize(model, isProfileShape)
+            : new PrecisionRecord());
+    }
 
-        if (!Quantizes(options))
-        {
-            return new PrecisionRecord();
-        }
-
+    /// <summary>Does a part of a compilation: a file that cannot be used is a network that cannot be compiled.</summary>
+    /// <exception cref="CompilationException">A file of the options is not as it should be, or a profile is another network's.</exception>
+    public static T AsCompilation<T>(Func<T> part)
+    {
         try
         {
-            return Quantize(model, isProfileShape);
+            return part();
         }
         catch (ProfileMismatchException e)
         {
@@ -63,6 +62,31 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         catch (QuantizationFormatException e)
         {
             throw new CompilationException(e.Message, e);
+        }
+    }
+
+    /// <summary>Does what runs the data of the options through the model: data that does not fit is a network that cannot be compiled.</summary>
+    /// <exception cref="CompilationException">The data does not fit the model.</exception>
+    public static T WithData<T>(OnnxModel model, QaicOptions options, Func<T> part)
+    {
+        try
+        {
+            return AsCompilation(part);
+        }
+        catch (ArgumentException e)
+        {
+            string data = options.InputListFile is { } list ? $"data of InputListFile (input_list_file) '{list}'" : "random data that stands in for an InputListFile (input_list_file)";
+            throw new CompilationException($"With the {data} '{model.Source}' cannot be profiled: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Checks that a profile is of this graph, or warns that this cannot be known.</summary>
+    /// <exception cref="ProfileMismatchException">It is another graph's.</exception>
+    public static void CheckProfile(QuantizationProfile profile, FloatGraph graph, ILogger logger)
+    {
+        if (!profile.CheckGraph(graph.Hash))
+        {
+            ForeignProfile(logger, profile.Source, profile.ToolsVersion);
         }
     }
 
@@ -78,7 +102,7 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         OnnxModel? bound = isProfileShape ? null : bind();
         using ExternalData? files = bound?.ExternalData;
         FloatGraph profiled = bound is null ? graph : FloatGraph.Prepare(bound, cancellationToken);
-        QuantizationProfile profile = options.LoadProfile is { } known ? Load(known, profiled) : Observe(profiled);
+        QuantizationProfile profile = options.LoadProfile is { } known ? Load(known, profiled, logger) : Observe(profiled);
         if (options.DumpProfile is { } target)
         {
             // The file has counts of six digits. Taken from it, the ranges are those that the same network gets when the profile is loaded.
@@ -89,29 +113,15 @@ internal sealed partial class NetworkPrecision(QaicOptions options, Func<OnnxMod
         return QdqRewriter.Apply(graph, profile, null, nodes, options, logger, cancellationToken);
     }
 
-    private QuantizationProfile Load(string path, FloatGraph profiled)
+    private static QuantizationProfile Load(string path, FloatGraph profiled, ILogger logger)
     {
         var profile = QuantizationProfile.Load(path);
-        if (!profile.CheckGraph(profiled.Hash))
-        {
-            ForeignProfile(logger, path, profile.ToolsVersion);
-        }
-
+        CheckProfile(profile, profiled, logger);
         return profile;
     }
 
-    private QuantizationProfile Observe(FloatGraph profiled)
-    {
-        try
-        {
-            return ActivationObserver.Observe(profiled, Samples(profiled.Model, options, logger), options, logger, null, cancellationToken);
-        }
-        catch (ArgumentException e)
-        {
-            string data = options.InputListFile is { } list ? $"data of InputListFile (input_list_file) '{list}'" : "random data that stands in for an InputListFile (input_list_file)";
-            throw new CompilationException($"With the {data} '{profiled.Model.Source}' cannot be profiled: {e.Message}", e);
-        }
-    }
+    private QuantizationProfile Observe(FloatGraph profiled) => WithData(
+        profiled.Model, options, () => ActivationObserver.Observe(profiled, Samples(profiled.Model, options, logger), options, logger, null, cancellationToken));
 
     private static TensorSpec Spec(OnnxTensor input) => new(input.Name, OnnxTypes.BufferType(input.DataType)!.Value, [.. input.Shape!.Select(d => (int)d.Value!.Value)]);
 

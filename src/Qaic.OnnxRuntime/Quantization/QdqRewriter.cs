@@ -84,7 +84,7 @@ internal sealed partial class QdqRewriter
             options.QuantizationCalibration ?? QuantizationCalibration.None,
             (double)(options.PercentileCalibrationValue ?? 100));
         ModelEncodings? encoded = encodings is null ? null : new ModelEncodings(graph, encodings);
-        ActivationRanges ranges = profile is not null ? ActivationRanges.From(graph, flow, profile, method) : ActivationRanges.From(graph, encoded!);
+        ActivationRanges ranges = profile is not null ? ActivationRanges.From(graph, flow, profile, method, cancellationToken) : ActivationRanges.From(graph, encoded!);
         var plan = QuantizationPlan.Make(graph, flow, assignment, ranges, weight => encoded?.Of(weight) is { IsQuantized: false });
         cancellationToken.ThrowIfCancellationRequested();
         var rewriter = new QdqRewriter(graph, flow, assignment, plan, originals, nodeNames);

@@ -127,7 +127,7 @@ public sealed class ObserverTests
         CollectionAssert.AreEqual(new[] { new ProfilingProgress(1, 3), new ProfilingProgress(2, 3) }, told);
 
         samples[1]["a"] = Tensor.Create([1f, 2, 3], 3);
-        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => Observe(graph, samples)).Message, "Sample 1: input 'a' is Float32[3], but should be Float32[2, 3].");
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => Observe(graph, samples)).Message, "Sample 1: input 'a' is Float32[3], but should be Float32[2, 3], because the inputs have no batch in common.");
     }
 
     [TestMethod]

@@ -152,6 +152,21 @@ public sealed class QdqDetailTests
     }
 
     [TestMethod]
+    public void A_tensor_of_one_number_is_not_calibrated()
+    {
+        FloatGraph graph = FloatGraph.Prepare(Parse(Model([Node("MatMul", ["x", "w"], ["h"]), Node("MatMul", ["h", "v"], ["y"])], [Value("x", Float, 1, 5)], [Value("y", Float, 1, 3)], Weights("w", 5, 1), Weights("v", 1, 3))));
+        double[] counts = [.. Enumerable.Range(0, 512).Select(i => i == 511 ? 1.0 : i < 8 ? 100 : 0)];
+        QuantizationProfile profile = new(QuantizationProfile.OwnToolsVersion, graph.Hash, graph.Activations.Select(a => new TensorStatistics(a.ProfileName, 0, 10, counts)));
+
+        PrecisionRecord record = QdqRewriter.Apply(
+            graph, profile, null, NodePrecision.None, new QaicOptions { QuantizationCalibration = QuantizationCalibration.Percentile, PercentileCalibrationValue = 99 }, new MessageList());
+
+        float Scale(string tensor) => record.Tensors.Single(t => t.Name == tensor).Scales.Single();
+        Assert.AreEqual(10 / 255f, Scale("h"), 1e-6f);
+        Assert.IsLessThan(1 / 255f, Scale("x"));
+    }
+
+    [TestMethod]
     public void A_calibration_that_cuts_off_most_of_a_tensor_is_warned_of()
     {
         Assert.HasCount(1, Warnings(QuantizationCalibration.Mse).Where(w => w.Contains("'x'", StringComparison.Ordinal) && w.Contains("Mse", StringComparison.Ordinal)).ToArray());

@@ -127,7 +127,20 @@ public sealed class QuantizedCompilationTests : IDisposable
     }
 
     [TestMethod]
-    public void Data_with_NaN_is_refused_with_list_sample_and_tensor()
+    public void A_node_precision_file_that_is_none_is_an_error_of_every_compilation()
+    {
+        string path = Path.Combine(_directory.Path, "nodes.yaml");
+        File.WriteAllText(path, "{");
+        foreach (QaicOptions options in new[] { new QaicOptions { ConvertToFp16 = true }, new QaicOptions { ConvertToQuantize = true } })
+        {
+            StringAssert.Contains(Assert.ThrowsExactly<CompilationException>(() => Compile("digits_mlp", options with { NodePrecisionInfoFile = path })).Message, path);
+        }
+    }
+
+    [TestMethod]
+    [DataRow(QuantizationCalibration.None)]
+    [DataRow(QuantizationCalibration.Auto)]
+    public void Data_with_NaN_is_refused_with_list_sample_and_tensor(QuantizationCalibration calibration)
     {
         TestModel model = ModelManifest.Get("digits_mlp");
         string list = List(model, batch: 4);
@@ -136,7 +149,7 @@ public sealed class QuantizedCompilationTests : IDisposable
         BitConverter.TryWriteBytes(bytes.AsSpan(20), float.NaN);
         File.WriteAllBytes(third, bytes);
 
-        CompilationException e = Assert.ThrowsExactly<CompilationException>(() => Compile("digits_mlp", new QaicOptions { BatchSize = 4, ConvertToQuantize = true, InputListFile = list }));
+        CompilationException e = Assert.ThrowsExactly<CompilationException>(() => Compile("digits_mlp", new QaicOptions { BatchSize = 4, ConvertToQuantize = true, InputListFile = list, QuantizationCalibration = calibration }));
 
         StringAssert.Contains(e.Message, list);
         StringAssert.Contains(e.Message, "Sample 2");

@@ -1,5 +1,6 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using Qaic.Compilation;
 using Qaic.OnnxRuntime.Quantization;
 
 namespace Qaic.OnnxRuntime.Tests.Quantization;
@@ -44,7 +45,7 @@ public sealed class SampleBatcherTests
         SampleBatcher batcher = Batcher();
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => batcher.Begin(null)).Message, "Sample 0: it is null");
         StringAssert.Contains(
-            Assert.ThrowsExactly<ArgumentException>(() => batcher.Begin(new Dictionary<string, Tensor> { ["image"] = null!, ["mask"] = Mask() })).Message, "Sample 1: it lacks the input 'image'");
+            Assert.ThrowsExactly<ArgumentException>(() => batcher.Begin(new Dictionary<string, Tensor> { ["image"] = null!, ["mask"] = Mask() })).Message, "Sample 1: input 'image' is null, but should be Float32[4, 2, 2]");
     }
 
     [TestMethod, DataRow(float.NaN, "NaN"), DataRow(float.PositiveInfinity, "infinity"), DataRow(float.NegativeInfinity, "minus infinity")]
@@ -81,14 +82,14 @@ public sealed class SampleBatcherTests
                 Assert.AreEqual((at, at, at), FindAll());
 
                 (int, int, int) FindAll() => (
-                    Find(singles, TensorElementType.Float), Find(halves, TensorElementType.Float16), Find(brains, TensorElementType.BFloat16));
+                    Find(singles, ElementType.Float32), Find(halves, ElementType.Float16), Find(brains, ElementType.BFloat16));
             }
         }
 
-        Assert.AreEqual(-1, Find([uint.MaxValue], TensorElementType.Int32), "an integer is always one");
+        Assert.AreEqual(-1, Find([uint.MaxValue], ElementType.Int32), "an integer is always one");
 
-        static int Find<T>(T[] values, TensorElementType type) where T : unmanaged =>
-            SampleBatcher.FirstNotFinite(System.Runtime.InteropServices.MemoryMarshal.AsBytes<T>(values), type);
+        static int Find<T>(T[] values, ElementType type) where T : unmanaged =>
+            SampleReader.FirstNotFinite(System.Runtime.InteropServices.MemoryMarshal.AsBytes<T>(values), type);
     }
 
     [TestMethod]
@@ -110,7 +111,7 @@ public sealed class SampleBatcherTests
         {
             CollectionAssert.AreEqual(samples[1][spec.Name].Bytes.ToArray(), again[1][spec.Name].Bytes.ToArray());
             CollectionAssert.AreNotEqual(samples[1][spec.Name].Bytes.ToArray(), samples[0][spec.Name].Bytes.ToArray());
-            Assert.AreEqual(-1, SampleBatcher.FirstNotFinite(samples[0]["x"].Bytes, TensorElementType.Float));
+            Assert.AreEqual(-1, SampleReader.FirstNotFinite(samples[0]["x"].Bytes, ElementType.Float32));
             CollectionAssert.AreEqual(spec.Shape, samples[0][spec.Name].Shape);
         }
 

@@ -124,13 +124,13 @@ public sealed class InputListTests
     public void Samples_that_do_not_fit_are_refused_with_their_number_and_input()
     {
         Tensor x = Tensor.Create(new float[3], 1, 3), ids = Tensor.Create(new long[1], 1);
-        Refused("Sample 1 has no input 'ids'. It has: x.", new() { ["x"] = x });
+        Refused("Sample 1: it lacks the input 'ids', which should be", new() { ["x"] = x });
         Refused("Sample 1: the model has no input 'Ids'. Did you mean 'ids'? It has: 'x', 'ids'.", new() { ["x"] = x, ["ids"] = Tensor.Scalar(1L), ["Ids"] = Tensor.Scalar(1L) });
-        Refused("must have elements of Float32", new() { ["x"] = Tensor.Create(new long[3], 1, 3), ["ids"] = ids });
-        Refused("its shape must be [3] for one row or [rows, 3] for several", new() { ["x"] = Tensor.Create(new float[4], 1, 4), ["ids"] = ids });
-        Refused("its shape must be [] for one row or [rows] for several", new() { ["x"] = x, ["ids"] = Tensor.Create(new long[1], 1, 1) });
-        Refused("has 1 rows of 'x' and 2 of 'ids'", new() { ["x"] = x, ["ids"] = Tensor.Create(new long[2], 2) });
-        Refused("NaN or infinity in input 'x', element 2", new() { ["x"] = Tensor.Create([0, 0, float.NegativeInfinity], 1, 3), ["ids"] = ids });
+        Refused("input 'x' is Int64[1, 3], but should be Float32[2, 3] with any number of rows, or one row: Float32[3]. Convert the elements", new() { ["x"] = Tensor.Create(new long[3], 1, 3), ["ids"] = ids });
+        Refused("input 'x' is Float32[1, 4], but should be Float32[2, 3]", new() { ["x"] = Tensor.Create(new float[4], 1, 4), ["ids"] = ids });
+        Refused("input 'ids' is Int64[1, 1], but should be Int64[2] with any number of rows, or one row: Int64[]", new() { ["x"] = x, ["ids"] = Tensor.Create(new long[1], 1, 1) });
+        Refused("input 'x' has 1 row, but 'ids' has 2", new() { ["x"] = x, ["ids"] = Tensor.Create(new long[2], 2) });
+        Refused("element 2 of input 'x' (Float32[1, 3]) is minus infinity", new() { ["x"] = Tensor.Create([0, 0, float.NegativeInfinity], 1, 3), ["ids"] = ids });
         Assert.Contains("no sample", Assert.ThrowsExactly<ArgumentException>(() => InputListFile.Write(_directory.FullName, s_inputs, [])).Message);
         Assert.Contains("no inputs", Assert.ThrowsExactly<ArgumentException>(() => InputListFile.Write(_directory.FullName, [], [])).Message);
         Assert.Contains("comma", Assert.ThrowsExactly<ArgumentException>(() => InputListFile.Write(Path.Combine(_directory.FullName, "a,b"), s_inputs, [])).Message);
@@ -144,8 +144,8 @@ public sealed class InputListTests
     public void Numbers_that_are_none_are_found_in_16_bits_too()
     {
         TensorSpec[] half = [new("h", ElementType.Float16, [1, 2])], brain = [new("b", ElementType.BFloat16, [1, 2])];
-        Assert.Contains("'h', element 1", Assert.ThrowsExactly<ArgumentException>(() => InputListFile.Write(_directory.FullName, half, [new Dictionary<string, Tensor> { ["h"] = Tensor.Create([(Half)1, Half.NaN], 1, 2) }])).Message);
-        Assert.Contains("'b', element 0", Assert.ThrowsExactly<ArgumentException>(() => InputListFile.Write(_directory.FullName, brain, [new Dictionary<string, Tensor> { ["b"] = Tensor.Create<ushort>([0xff80, 0], 1, 2) }])).Message);
+        Assert.Contains("element 1 of input 'h'", Assert.ThrowsExactly<ArgumentException>(() => InputListFile.Write(_directory.FullName, half, [new Dictionary<string, Tensor> { ["h"] = Tensor.Create([(Half)1, Half.NaN], 1, 2) }])).Message);
+        Assert.Contains("element 0 of input 'b'", Assert.ThrowsExactly<ArgumentException>(() => InputListFile.Write(_directory.FullName, brain, [new Dictionary<string, Tensor> { ["b"] = Tensor.Create<ushort>([0xff80, 0], 1, 2) }])).Message);
         Assert.AreEqual(1L, InputListFile.Write(_directory.FullName, brain, [new Dictionary<string, Tensor> { ["b"] = Tensor.Create<ushort>([0x7f7f, 0], 1, 2) }]).Rows);
     }
 

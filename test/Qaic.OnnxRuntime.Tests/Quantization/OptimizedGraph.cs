@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Qaic.OnnxRuntime.Compilation;
 using Qaic.OnnxRuntime.Onnx;
 
-namespace Qaic.OnnxRuntime.Quantization;
+namespace Qaic.OnnxRuntime.Tests.Quantization;
 
 /// <summary>A model as ONNX Runtime runs it on this host: after folding, fusing, and the choice of kernels.</summary>
 /// <param name="Model">The optimised model.</param>
