@@ -183,3 +183,9 @@ internal enum QAicBufferIoType : uint
     Input = 1,
     Output = 2,
 }
+
+/// <summary>QAicEventCompletionType, QAicRuntimeTypes.h. The name DEVICE_COMPLETE is certain, its number is not public: ours is the only one there is.</summary>
+internal enum QAicEventCompletionType : uint
+{
+    DeviceComplete = 0,
+}

@@ -76,6 +76,41 @@ internal sealed unsafe class QaicApi
     /// <summary>qaicSetLogLevel(ctx, level).</summary>
     public delegate* unmanaged[Cdecl]<nint, QLogLevel, QStatus> SetLogLevel;
 
+    // Events. Null when the library lacks them.
+
+    /// <summary>qaicCreateEvent(ctx, event*, completion type).</summary>
+    public delegate* unmanaged[Cdecl]<nint, nint*, QAicEventCompletionType, QStatus> CreateEvent;
+    public delegate* unmanaged[Cdecl]<nint, QStatus> ReleaseEvent;
+
+    /// <summary>qaicEventClear(event): takes a completed event back to waiting.</summary>
+    public delegate* unmanaged[Cdecl]<nint, QStatus> EventClear;
+
+    /// <summary>qaicEventAddCallback(event, callback, user). The callback comes from a thread of the library.</summary>
+    public delegate* unmanaged[Cdecl]<nint, delegate* unmanaged[Cdecl]<nint, QAicEventCompletionType, nint, void>, nint, QStatus> EventAddCallback;
+    public delegate* unmanaged[Cdecl]<nint, delegate* unmanaged[Cdecl]<nint, QAicEventCompletionType, nint, void>, QStatus> EventRemoveCallback;
+
+    /// <summary>qaicWaitforEvent(event): blocks until it is complete.</summary>
+    public delegate* unmanaged[Cdecl]<nint, QStatus> WaitforEvent;
+
+    // Program groups: several programs that take turns on the same cores. Null when the library lacks them.
+
+    /// <summary>qaicProgramGroupPropertiesInitDefault(properties*). Writes the library's own size, so give it <see cref="ProgramPropertiesCapacity"/> bytes.</summary>
+    public delegate* unmanaged[Cdecl]<byte*, QStatus> ProgramGroupPropertiesInitDefault;
+
+    /// <summary>qaicCreateProgramGroup(ctx, group*, queue*, properties, UTF-8 name or null, QID). The queue belongs to the group.</summary>
+    public delegate* unmanaged[Cdecl]<nint, nint*, nint*, byte*, byte*, int, QStatus> CreateProgramGroup;
+
+    /// <summary>qaicProgramGroupAddProgram(group, qpc, program*, program properties). The program belongs to the group.</summary>
+    public delegate* unmanaged[Cdecl]<nint, nint, nint*, byte*, QStatus> ProgramGroupAddProgram;
+    public delegate* unmanaged[Cdecl]<nint, QStatus> ProgramGroupEnable;
+
+    /// <summary>qaicProgramGroupDisable(group, force, time-out).</summary>
+    public delegate* unmanaged[Cdecl]<nint, nuint, nuint, QStatus> ProgramGroupDisable;
+    public delegate* unmanaged[Cdecl]<nint, QStatus> ReleaseProgramGroup;
+
+    /// <summary>qaicExecObjGetIoBuffers(exec, count*, buffers**): the library's DMA buffers of a zero-copy execution object, in the order of the descriptor's dma_buf.</summary>
+    public delegate* unmanaged[Cdecl]<nint, uint*, QBuffer**, QStatus> ExecObjGetIoBuffers;
+
     /// <summary>Bytes to allocate for the program properties, whose size is the library's secret: 24 in the open runtime, more in the vendor's.</summary>
     public const int ProgramPropertiesCapacity = 512;
 }

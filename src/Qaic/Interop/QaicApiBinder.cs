@@ -47,6 +47,19 @@ internal static unsafe class QaicApiBinder
         fixed (void* slot = &api.QpcGetInfo) { Optional(slot, nameof(api.QpcGetInfo)); }
         fixed (void* slot = &api.ProgramGetIoBufferInfo) { Optional(slot, nameof(api.ProgramGetIoBufferInfo)); }
         fixed (void* slot = &api.SetLogLevel) { Optional(slot, nameof(api.SetLogLevel)); }
+        fixed (void* slot = &api.CreateEvent) { Optional(slot, nameof(api.CreateEvent)); }
+        fixed (void* slot = &api.ReleaseEvent) { Optional(slot, nameof(api.ReleaseEvent)); }
+        fixed (void* slot = &api.EventClear) { Optional(slot, nameof(api.EventClear)); }
+        fixed (void* slot = &api.EventAddCallback) { Optional(slot, nameof(api.EventAddCallback)); }
+        fixed (void* slot = &api.EventRemoveCallback) { Optional(slot, nameof(api.EventRemoveCallback)); }
+        fixed (void* slot = &api.WaitforEvent) { Optional(slot, nameof(api.WaitforEvent)); }
+        fixed (void* slot = &api.ProgramGroupPropertiesInitDefault) { Optional(slot, nameof(api.ProgramGroupPropertiesInitDefault)); }
+        fixed (void* slot = &api.CreateProgramGroup) { Optional(slot, nameof(api.CreateProgramGroup)); }
+        fixed (void* slot = &api.ProgramGroupAddProgram) { Optional(slot, nameof(api.ProgramGroupAddProgram)); }
+        fixed (void* slot = &api.ProgramGroupEnable) { Optional(slot, nameof(api.ProgramGroupEnable)); }
+        fixed (void* slot = &api.ProgramGroupDisable) { Optional(slot, nameof(api.ProgramGroupDisable)); }
+        fixed (void* slot = &api.ReleaseProgramGroup) { Optional(slot, nameof(api.ReleaseProgramGroup)); }
+        fixed (void* slot = &api.ExecObjGetIoBuffers) { Optional(slot, nameof(api.ExecObjGetIoBuffers)); }
         return (api, missing);
 
         void Core(void* slot, string field)

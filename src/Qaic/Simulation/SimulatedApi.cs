@@ -53,6 +53,19 @@ internal static unsafe partial class SimulatedApi
         QpcGetInfo = &QpcGetInfo,
         ProgramGetIoBufferInfo = &ProgramGetIoBufferInfo,
         SetLogLevel = &SetLogLevel,
+        CreateEvent = &CreateEvent,
+        ReleaseEvent = &ReleaseEvent,
+        EventClear = &EventClear,
+        EventAddCallback = &EventAddCallback,
+        EventRemoveCallback = &EventRemoveCallback,
+        WaitforEvent = &WaitforEvent,
+        ProgramGroupPropertiesInitDefault = &ProgramGroupPropertiesInitDefault,
+        CreateProgramGroup = &CreateProgramGroup,
+        ProgramGroupAddProgram = &ProgramGroupAddProgram,
+        ProgramGroupEnable = &ProgramGroupEnable,
+        ProgramGroupDisable = &ProgramGroupDisable,
+        ReleaseProgramGroup = &ReleaseProgramGroup,
+        ExecObjGetIoBuffers = &ExecObjGetIoBuffers,
     };
 
     /// <summary>What the last failed call on this thread said.</summary>

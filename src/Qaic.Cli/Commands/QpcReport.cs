@@ -1,18 +1,14 @@
 using System.Globalization;
-using System.Text.Encodings.Web;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Qaic.Compilation;
 using Qaic.Qpc;
 using Spectre.Console;
 
-namespace Qaic.Cli;
+namespace Qaic.Cli.Commands;
 
 /// <summary>What a QPC holds, for people and for machines.</summary>
 internal sealed class QpcReport
 {
-    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-
     private readonly QpcFile _qpc;
     private readonly NetworkDescriptor _network;
     private readonly CompilationRecord? _record;
@@ -29,7 +25,7 @@ internal sealed class QpcReport
 
     private PrecisionRecord? Precision => _record?.Precision;
 
-    public string ToJson() => new JsonObject
+    public JsonObject ToJson() => new()
     {
         ["length"] = _qpc.Length,
         ["segments"] = List(_qpc.Segments, s => new JsonObject { ["name"] = s.Name, ["offset"] = s.FileOffset, ["length"] = s.Length, ["staticLength"] = s.StaticLength }),
@@ -52,7 +48,7 @@ internal sealed class QpcReport
             ["shapeSets"] = List(_network.AllowedShapes, set => List(set.Shapes, s => Numbers(s.Dims))),
         },
         ["compilation"] = _record is null ? null : JsonNode.Parse(_record.ToBytes()),
-    }.ToJsonString(s_json);
+    };
 
     public void Write(IAnsiConsole console)
     {

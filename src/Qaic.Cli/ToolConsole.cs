@@ -1,0 +1,46 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+
+namespace Qaic.Cli;
+
+/// <summary>Where commands write.</summary>
+/// <param name="output">Receives results.</param>
+/// <param name="error">Receives what went wrong, warnings and progress, so that results can be piped.</param>
+/// <param name="isRedirected">Whether the output is no terminal: then there are no colours, and lines are not broken.</param>
+internal sealed class ToolConsole(TextWriter output, TextWriter error, bool isRedirected)
+{
+    // Wider than any table: nothing breaks the lines of a file, whatever names a network has.
+    private const int RedirectedWidth = 1_000_000;
+
+    private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    public TextWriter Output => output;
+
+    public TextWriter Error => error;
+
+    public bool IsRedirected => isRedirected;
+
+    /// <summary>For tables and colours.</summary>
+    public IAnsiConsole Terminal { get; } = Create(output, isRedirected);
+
+    /// <summary>Writes a result for machines.</summary>
+    public void WriteJson(JsonNode node) => output.WriteLine(node.ToJsonString(s_json));
+
+    private static IAnsiConsole Create(TextWriter output, bool isRedirected)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(output),
+            ColorSystem = isRedirected ? ColorSystemSupport.NoColors : ColorSystemSupport.Detect,
+            Ansi = isRedirected ? AnsiSupport.No : AnsiSupport.Detect,
+        });
+        if (isRedirected)
+        {
+            console.Profile.Width = RedirectedWidth;
+        }
+
+        return console;
+    }
+}
