@@ -101,13 +101,15 @@ internal static unsafe partial class SimulatedApi
                 throw new SimulatedFailure(status, HandleTable.Describe<SimulatedQueue>(queue));
             }
 
-            target.Program.Context.Machine.Enter(ApiFunction.EnqueueExecObj);
-            if (completion != 0)
+            SimulatedEvent? completed = null;
+            if (completion != 0 && !Find(completion, out completed, out status))
             {
-                throw new SimulatedFailure(QStatus.Unsupported, "The simulated library has no events; pass null and wait for the execution object.");
+                throw new SimulatedFailure(status, HandleTable.Describe<SimulatedEvent>(completion));
             }
 
-            target.Program.Enqueue(onto, target);
+            target.Program.Context.Machine.Enter(ApiFunction.EnqueueExecObj);
+            Require(completed is null || completed.Context == target.Program.Context, "The event belongs to another context.");
+            target.Program.Enqueue(onto, target, completed);
             return QStatus.Success;
         }
         catch (Exception e)

@@ -31,6 +31,7 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     private bool _hasData;
     private bool _isSubmitted;
     private SimulatedFailure? _failure;
+    private SimulatedEvent? _completion;
 
     /// <summary>Allocates the device's side. Takes its own reference to <paramref name="network"/>.</summary>
     public SimulatedExecObj(SimulatedProgram program, SharedNetwork network, Activation activation, bool isAutomatic)
@@ -116,13 +117,16 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     }
 
     /// <summary>Starts a flight. The caller holds the activation's lock.</summary>
-    public void Begin(SimulatedQueue queue)
+    /// <exception cref="SimulatedFailure">There are no buffers, or the event cannot be used (Inval).</exception>
+    public void Begin(SimulatedQueue queue, SimulatedEvent? completion)
     {
         if (!_hasData)
         {
             throw SimulatedFailure.Invalid("The execution object has no data. Set its buffers before it is enqueued.");
         }
 
+        completion?.Begin();
+        _completion = completion;
         Queue = queue;
         Phase = ExecPhase.Queued;
         _isSubmitted = true;
@@ -130,12 +134,20 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         _done.Reset();
     }
 
-    /// <summary>Tells the waiter. The caller holds the activation's lock.</summary>
+    /// <summary>Tells the waiter, and completes the event. The caller holds the activation's lock.</summary>
     public void Complete(SimulatedFailure? failure, ExecPhase phase)
     {
         Phase = phase;
         _failure = failure;
-        _done.Set();
+        if (_completion is { } completion)
+        {
+            _completion = null;
+            completion.Complete(failure, _done);
+        }
+        else
+        {
+            _done.Set();
+        }
     }
 
     /// <summary>Waits for the inference that was enqueued last. Its result stays until the next one is enqueued.</summary>

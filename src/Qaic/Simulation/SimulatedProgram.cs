@@ -167,8 +167,8 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         }
     }
 
-    /// <summary>Gives an inference to the card.</summary>
-    public void Enqueue(SimulatedQueue queue, SimulatedExecObj exec)
+    /// <summary>Gives an inference to the card; it completes <paramref name="completion"/>, if there is one.</summary>
+    public void Enqueue(SimulatedQueue queue, SimulatedExecObj exec, SimulatedEvent? completion)
     {
         Card.ThrowIfLost();
         if (queue.Card != Card)
@@ -176,7 +176,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
             throw SimulatedFailure.Invalid($"The queue is device {queue.Card.Id}'s, the execution object's program is on device {Card.Id}.");
         }
 
-        exec.Activation.Submit(queue, exec);
+        exec.Activation.Submit(queue, exec, completion);
     }
 
     public void OnExecObjReleased(SimulatedExecObj exec)
