@@ -128,6 +128,12 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
     public override void Dispose()
     {
         Callbacks.Close();
+        if (!SimulatedEvent.IsOnCallback)
+        {
+            // A callback that released its own event may still be on its way out.
+            Callbacks.Join();
+        }
+
         _log = null;
         _error = null;
     }

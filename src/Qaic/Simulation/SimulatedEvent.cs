@@ -23,7 +23,6 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
     private Completion? _completion;
     private Callback _calling;
     private bool _isCalling;
-    private bool _isLeftToCallback;
 
     /// <summary>Makes an idle event.</summary>
     /// <param name="context">The context whose inferences complete it.</param>
@@ -38,6 +37,9 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
     }
 
     public SimulatedContext Context { get; }
+
+    /// <summary>Whether the calling thread is inside a callback of an event.</summary>
+    public static bool IsOnCallback => s_isCallback;
 
     /// <summary>The most threads on which the events of a context call back.</summary>
     public static int MaxThreads => SimulatedQueue.DefaultThreads;
@@ -147,7 +149,6 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
     /// <summary>Makes the calls that are due, on the calling thread.</summary>
     public void CallBack()
     {
-        bool isLast;
         while (true)
         {
             lock (_sync)
@@ -156,19 +157,13 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
                 Monitor.PulseAll(_sync);
                 if (!_isCalling)
                 {
-                    isLast = _isLeftToCallback;
-                    break;
+                    return;
                 }
             }
 
             s_isCallback = true;
             ((delegate* unmanaged[Cdecl]<nint, QAicEventCompletionType, nint, void>)_calling.Function)(Handle, _type, _calling.User);
             s_isCallback = false;
-        }
-
-        if (isLast)
-        {
-            Context.Disown();
         }
     }
 
@@ -178,13 +173,7 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
         lock (_sync)
         {
             _callbacks.Clear();
-            if (_isCalling && s_isCallback)
-            {
-                _isLeftToCallback = true;
-                return;
-            }
-
-            while (_isCalling)
+            while (_isCalling && !s_isCallback)
             {
                 Monitor.Wait(_sync);
             }

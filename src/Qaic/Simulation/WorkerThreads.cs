@@ -11,7 +11,7 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) wher
 
     // SemaphoreSlim spins before it blocks: a hand-over costs a quarter of what Monitor's does.
     private readonly SemaphoreSlim _signal = new(0);
-    private int _threads;
+    private readonly List<Thread> _threads = [];
     private int _idle;
     private bool _closed;
 
@@ -30,39 +30,47 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) wher
     /// <summary>Has one of the threads take <paramref name="item"/>.</summary>
     public void Schedule(T item)
     {
-        bool start;
+        Thread? starting = null;
         lock (_sync)
         {
             _ready.Enqueue(item);
-            start = _ready.Count > _idle && _threads < max;
-            if (start)
+            if (_ready.Count > _idle && _threads.Count < max)
             {
-                _threads++;
+                starting = new Thread(Work) { IsBackground = true, Name = name };
+                _threads.Add(starting);
             }
         }
 
-        if (start)
-        {
-            new Thread(Work) { IsBackground = true, Name = name }.Start();
-        }
-
+        starting?.Start();
         _signal.Release();
     }
 
-    /// <summary>Ends the threads when they have nothing left to do.</summary>
+    /// <summary>Ends the threads when they have nothing left to do. What is scheduled later is done all the same.</summary>
     public void Close()
     {
         int threads;
         lock (_sync)
         {
             _closed = true;
-            threads = _threads;
+            threads = _threads.Count;
         }
 
         if (threads > 0)
         {
             _signal.Release(threads);
         }
+    }
+
+    /// <summary>Waits, after <see cref="Close"/>, until the threads have ended. Not from one of them.</summary>
+    public void Join()
+    {
+        Thread[] threads;
+        lock (_sync)
+        {
+            threads = [.. _threads];
+        }
+
+        Array.ForEach(threads, thread => thread.Join());
     }
 
     // One signal per item, and one per thread when it closes: then some wake for nothing, look, and end.
@@ -74,7 +82,7 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) wher
             {
                 if (_closed && _ready.Count == 0)
                 {
-                    _threads--;
+                    _threads.Remove(Thread.CurrentThread);
                     return;
                 }
 

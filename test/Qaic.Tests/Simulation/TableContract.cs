@@ -337,6 +337,8 @@ public abstract unsafe partial class TableContract
             ("ExecObjSetData", Api.ExecObjSetData(exec, 2, null)),
             ("CreateEvent", Api.CreateEvent(client.Context, null, QAicEventCompletionType.DeviceComplete)),
             ("EventAddCallback", Api.EventAddCallback(new TestEvent(client).Handle, null, 0)),
+            ("ExecObjGetIoBuffers", Api.ExecObjGetIoBuffers(exec, null, (QBuffer**)&text)),
+            ("ExecObjGetIoBuffers count", Api.ExecObjGetIoBuffers(exec, (uint*)&qid, null)),
             ("EventRemoveCallback", Api.EventRemoveCallback(new TestEvent(client).Handle, null)),
             ("EnqueueExecObj", Api.EnqueueExecObj(0, exec, 0)),
             ("ExecObjSetDataExt", Api.ExecObjSetDataExt(exec, 2, null, null)),
@@ -505,6 +507,7 @@ public abstract unsafe partial class TableContract
             ("EventAddCallback", h => Api.EventAddCallback(h, (delegate* unmanaged[Cdecl]<nint, QAicEventCompletionType, nint, void>)made, 0)),
             ("EventRemoveCallback", h => Api.EventRemoveCallback(h, (delegate* unmanaged[Cdecl]<nint, QAicEventCompletionType, nint, void>)made)),
             ("WaitforEvent", h => Api.WaitforEvent(h)),
+            ("ExecObjGetIoBuffers", h => Api.ExecObjGetIoBuffers(h, (uint*)made, (QBuffer**)made)),
         ];
     }
 }
