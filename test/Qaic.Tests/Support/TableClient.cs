@@ -135,6 +135,9 @@ internal sealed unsafe class TableClient : IDisposable
         return status;
     }
 
+    /// <summary>Somebody else released it.</summary>
+    public void Forget(nint handle) => _made.RemoveAll(m => m.Handle == handle);
+
     /// <summary>Remembers what to release at the end.</summary>
     public nint Own(nint handle, Func<nint, QStatus> release)
     {
