@@ -16,11 +16,13 @@ internal sealed class Activation : IDisposable
     private readonly TimeProvider _clock;
     private readonly TimeSpan _limit;
     private readonly ITimer _watchdog;
+    private readonly ActivationPace? _pace;
     private SimulatedExecObj? _running;
     private long _startedAt;
     private bool _watching;
     private bool _scheduled;
     private SimulatedFailure? _failure;
+    private SimulatedFailure? _refusal;
 
     /// <summary>Starts an activation.</summary>
     /// <param name="program">The program.</param>
@@ -32,6 +34,7 @@ internal sealed class Activation : IDisposable
         _card = card;
         _clock = card.Machine.Clock;
         _limit = limit;
+        _pace = card.Pacing is { } pacing ? new ActivationPace(card, pacing, program.Group?.SharedCores ?? new CoreTimeline()) : null;
         _watchdog = _clock.CreateTimer(static self => ((Activation)self!).OnWatchdog(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -61,8 +64,14 @@ internal sealed class Activation : IDisposable
                 throw new SimulatedFailure(QStatus.DevError, $"The execution object belongs to an activation that has failed: {_failure.Message}");
             }
 
+            if (_refusal is not null)
+            {
+                throw new SimulatedFailure(_refusal.Status, _refusal.Message);
+            }
+
             ThrowIfInFlight(exec);
             exec.Begin(queue);
+            _pace?.Submit(exec);
             _fifo.Enqueue(exec);
             schedule = !_scheduled;
             _scheduled = true;
@@ -136,6 +145,42 @@ internal sealed class Activation : IDisposable
         running?.Terminate();
     }
 
+    /// <summary>Refuses inferences from now on; what was given before goes on.</summary>
+    /// <param name="refusal">What later ones are told; null: they are taken again.</param>
+    public void Refuse(SimulatedFailure? refusal)
+    {
+        lock (_sync)
+        {
+            _refusal = refusal;
+        }
+    }
+
+    /// <summary>Waits until nothing is in flight.</summary>
+    /// <param name="startedAt">When the wait began, which may be for several activations.</param>
+    /// <param name="timeout">Its time.</param>
+    /// <returns>False: something still is.</returns>
+    public bool WaitUntilIdle(long startedAt, TimeSpan timeout)
+    {
+        TimeSpan left = timeout - _clock.GetElapsedTime(startedAt);
+
+        // Again and again, as the system's timers may be a little early.
+        using ITimer alarm = _clock.CreateTimer(static self => ((Activation)self!).Wake(), this, left > TimeSpan.Zero ? left : TimeSpan.Zero, TimeSpan.FromMilliseconds(1));
+        lock (_sync)
+        {
+            while (_fifo.Count > 0 || _running is { IsDetached: false })
+            {
+                if (_clock.GetElapsedTime(startedAt) >= timeout)
+                {
+                    return false;
+                }
+
+                Monitor.Wait(_sync);
+            }
+
+            return true;
+        }
+    }
+
     /// <summary>Takes an execution object off the card. When it returns, nothing touches its buffers any more.</summary>
     public void Withdraw(SimulatedExecObj exec)
     {
@@ -158,6 +203,7 @@ internal sealed class Activation : IDisposable
                 }
 
                 exec.Complete(failure, ExecPhase.Idle);
+                Monitor.PulseAll(_sync);
             }
             else if (running)
             {
@@ -212,8 +258,17 @@ internal sealed class Activation : IDisposable
         return null;
     }
 
+    private void Wake()
+    {
+        lock (_sync)
+        {
+            Monitor.PulseAll(_sync);
+        }
+    }
+
     private void Execute(SimulatedExecObj exec)
     {
+        TimeSpan switching = _program.Group?.SwitchTo(_program) ?? TimeSpan.Zero;
         exec.CopyIn();
         lock (_sync)
         {
@@ -227,7 +282,7 @@ internal sealed class Activation : IDisposable
             exec.Phase = ExecPhase.Computing;
         }
 
-        SimulatedFailure? failure = Compute(exec);
+        SimulatedFailure? failure = Compute(exec, switching);
         if (failure is null)
         {
             lock (_sync)
@@ -276,10 +331,11 @@ internal sealed class Activation : IDisposable
         }
 
         _fifo.Clear();
+        Monitor.PulseAll(_sync);
         return true;
     }
 
-    private SimulatedFailure? Compute(SimulatedExecObj exec)
+    private SimulatedFailure? Compute(SimulatedExecObj exec, TimeSpan switching)
     {
         try
         {
@@ -290,11 +346,25 @@ internal sealed class Activation : IDisposable
 
             exec.Run();
             FaultPlan faults = _card.Machine.Faults;
-            return faults.IsArmed ? faults.Hit(null, _clock, FaultWaitOf(exec)) : null;
+            bool isArmed = faults.IsArmed;
+            if (_pace is null && !isArmed)
+            {
+                return null;
+            }
+
+            CancellationToken ended = FaultWaitOf(exec);
+            _pace?.Compute(exec, switching, ended);
+            SimulatedFailure? failure = isArmed ? faults.Hit(null, _clock, ended) : null;
+            if (failure is null)
+            {
+                _pace?.SendOutputs(exec, wasHeldUp: isArmed, ended);
+            }
+
+            return failure;
         }
         catch (OperationCanceledException) when (exec.FaultWait is { IsCancellationRequested: true })
         {
-            // The inference was ended while a fault delayed or held it; whoever waited for it knows already.
+            // The inference was ended while pacing or a fault delayed or held it; whoever waited for it knows already.
             return null;
         }
         catch (Exception e)

@@ -75,8 +75,39 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     /// <summary>Completed already, although the card still computes.</summary>
     public bool IsDetached { get; set; }
 
-    /// <summary>Ends the wait of a fault that delays or holds the inference.</summary>
+    /// <summary>Ends the wait of pacing, or of a fault that delays or holds the inference.</summary>
     public CancellationTokenSource? FaultWait { get; set; }
+
+    /// <summary>Of a paced card: the inference in flight.</summary>
+    public PacedInference Pace { get; set; }
+
+    /// <summary>Bytes that the host gives to the card.</summary>
+    public long InputBytes => BytesOf(inputs: true);
+
+    /// <summary>Bytes that the host gets from the card.</summary>
+    public long OutputBytes => BytesOf(inputs: false);
+
+    /// <summary>Rows of the inference: the batch size, or as much of it as the inputs of the shapes in use are of the whole inputs.</summary>
+    public double Rows
+    {
+        get
+        {
+            double share = 1;
+            if (_network.Qpc.ShapeSets.Length > 1)
+            {
+                long inputs = 0, whole = 0;
+                for (int i = 0; i < _bindings.Length; i++)
+                {
+                    inputs += _bindings[i].IsInput ? _network.Qpc.ShapeSets[_shapes][i].ByteLength : 0;
+                    whole += _bindings[i].IsInput ? _bindings[i].Bytes : 0;
+                }
+
+                share = whole == 0 ? 1 : (double)inputs / whole;
+            }
+
+            return Math.Max(_network.Qpc.Network.BatchSize, 1) * share;
+        }
+    }
 
     /// <summary>Queue of the inference in flight.</summary>
     public SimulatedQueue Queue { get; private set; } = null!;
@@ -352,6 +383,17 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         }
 
         _executions = [.. executions];
+    }
+
+    private long BytesOf(bool inputs)
+    {
+        long bytes = 0;
+        for (int i = 0; i < _bindings.Length; i++)
+        {
+            bytes += _bindings[i].IsInput == inputs && _bindings[i].Dma >= 0 ? _host[i].Size : 0;
+        }
+
+        return bytes;
     }
 
     private bool WaitFor(ulong microseconds)
