@@ -67,6 +67,9 @@ internal static unsafe partial class SimulatedApi
 
             owner.Context.Machine.Enter(ApiFunction.ProgramGroupAddProgram);
             owner.Card.ThrowIfLost();
+
+            // First, as the group itself may have the cores that the program would need.
+            owner.ThrowIfOn();
             ProgramProperties given = properties == null ? ProgramProperties.Default : Unsafe.ReadUnaligned<ProgramProperties>(properties);
 
             // Not released meanwhile.

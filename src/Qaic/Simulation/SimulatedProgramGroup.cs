@@ -62,13 +62,16 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
     /// <inheritdoc/>
     public override string ToString() => $"program group '{_name}'";
 
+    /// <exception cref="SimulatedFailure">Inval: programs cannot be added.</exception>
+    public void ThrowIfOn() => ThrowUnless(State.Off, "takes no programs while it is enabled. Disable it first");
+
     /// <summary>Takes a program that was made for the group.</summary>
     /// <exception cref="SimulatedFailure">Inval: the group is on.</exception>
     public void Add(SimulatedProgram program)
     {
         lock (_sync)
         {
-            ThrowUnless(State.Off, "takes no programs while it is enabled. Disable it first");
+            ThrowIfOn();
             _programs.Add(program);
         }
     }
@@ -120,7 +123,7 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
         lock (_sync)
         {
             Card.ThrowIfLost();
-            ThrowUnless(State.On, "cannot be disabled: it is not enabled");
+            ThrowUnless(State.On, "cannot be disabled: it is not enabled, or another call is disabling it");
             if (force)
             {
                 TurnOff(new SimulatedFailure(QStatus.Error, $"The {this} was disabled by force while the inference was in flight."));
@@ -140,7 +143,7 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
         {
             if (_state != State.Draining)
             {
-                throw new SimulatedFailure(QStatus.NoDev, $"Device {Card.Id} was lost while the {this} was being disabled; it is off.");
+                throw new SimulatedFailure(QStatus.NoDev, $"Device {Card.Id} was lost, or the {this} released, while it was being disabled; it is off.");
             }
 
             if (!isIdle)

@@ -303,6 +303,10 @@ QStatus qaicCreateProgram(void *contextHandle, void **out, const void *propertie
         }
     }
     SCRIPTED(context);
+    *out = NULL;
+    if (s_activations == CORES) {
+        return refuse(context, QS_DEV_ERROR, "The device does not satisfy the resource requirements of the program");
+    }
     Object *program = make(PROGRAM, context, qpc, NULL);
     if (program == NULL) {
         return QS_NOMEM;
@@ -408,6 +412,9 @@ QStatus qaicCreateExecObj(void *contextHandle, void **out, const uint32_t *prope
         return refuse(context, QS_UNSUPPORTED, "There are no buffers of the library's own");
     }
     SCRIPTED(context);
+    if (program->context != context) {
+        return refuse(context, QS_INVAL, "The program belongs to another context");
+    }
     if (!program->active) {
         if (properties != NULL && (*properties & AUTO_LOAD_ACTIVATE) == 0) {
             return refuse(context, QS_INVAL, "The program is not active");
