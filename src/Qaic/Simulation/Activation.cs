@@ -54,7 +54,7 @@ internal sealed class Activation : IDisposable
 
     /// <summary>Gives an inference to the card.</summary>
     /// <exception cref="SimulatedFailure">The activation is dead (DevError), or the execution object has no data or is in flight (Inval).</exception>
-    public void Submit(SimulatedQueue queue, SimulatedExecObj exec)
+    public void Submit(SimulatedQueue queue, SimulatedExecObj exec, SimulatedEvent? completion)
     {
         bool schedule;
         lock (_sync)
@@ -70,7 +70,7 @@ internal sealed class Activation : IDisposable
             }
 
             ThrowIfInFlight(exec);
-            exec.Begin(queue);
+            exec.Begin(queue, completion);
             _pace?.Submit(exec);
             _fifo.Enqueue(exec);
             schedule = !_scheduled;

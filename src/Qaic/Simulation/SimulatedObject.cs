@@ -10,6 +10,7 @@ internal enum ObjectKind
     Qpc = 3,
     Program = 4,
     ExecObj = 5,
+    Event = 6,
     ProgramGroup = 7,
 }
 
@@ -76,7 +77,7 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
 
             if (_children > 0)
             {
-                throw SimulatedFailure.Invalid($"The {Name} cannot be released: {_children} object(s) made from it are alive. Release them first.");
+                throw SimulatedFailure.Invalid($"The {Name} cannot be released: {WhyAlive(_children)}");
             }
 
             _released = true;
@@ -92,11 +93,15 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         typeof(T) == typeof(SimulatedContext) ? "context" :
         typeof(T) == typeof(SimulatedQueue) ? "queue" :
         typeof(T) == typeof(SimulatedQpc) ? "QPC" :
+        typeof(T) == typeof(SimulatedProgram) ? "program" :
         typeof(T) == typeof(SimulatedProgramGroup) ? "program group" :
-        typeof(T) == typeof(SimulatedProgram) ? "program" : "execution object";
+        typeof(T) == typeof(SimulatedEvent) ? "event" : "execution object";
 
     /// <summary>Gives back what the object holds. Called once, by <see cref="Release"/>.</summary>
     public abstract void Dispose();
+
+    /// <summary>Ends the sentence that refuses the release of an object with <paramref name="children"/> children.</summary>
+    protected virtual string WhyAlive(int children) => $"{children} object(s) made from it are alive. Release them first.";
 
     private string Name => kind switch
     {
@@ -104,6 +109,7 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         ObjectKind.Queue => "queue",
         ObjectKind.Qpc => "QPC",
         ObjectKind.Program => "program",
+        ObjectKind.Event => "event",
         ObjectKind.ProgramGroup => "program group",
         _ => "execution object",
     };

@@ -1,4 +1,5 @@
 using Qaic.Interop;
+using Qaic.Qpc;
 
 namespace Qaic.Simulation;
 
@@ -11,7 +12,6 @@ namespace Qaic.Simulation;
 internal sealed unsafe class SimulatedProgram : SimulatedObject
 {
     private const uint UseAppBuffer = 0x08;
-    private const uint AutoLoadActivate = 0x04;
     private const int DefaultWaitMs = 5000;
 
     private static int s_lastId;
@@ -170,18 +170,21 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
     }
 
     /// <summary>Makes an execution object; with the automatic property also loads and activates.</summary>
-    public SimulatedExecObj CreateExecObj(uint properties)
+    /// <param name="properties">How it is made.</param>
+    /// <param name="selected">The I/O set that its buffers are of; null: "default". Zero-copy buffers are the card's own, whatever set is selected.</param>
+    public SimulatedExecObj CreateExecObj(QAicExecObjProperties properties, IoSet? selected)
     {
-        if ((properties & ~AutoLoadActivate) != 0)
+        if ((properties & ~(QAicExecObjProperties.AutoLoadActivate | QAicExecObjProperties.ZeroCopyBuffers)) != 0)
         {
-            throw SimulatedFailure.Invalid($"Execution object properties 0x{properties:x} are not known; the simulated library knows 0x4 (load and activate automatically).");
+            throw SimulatedFailure.Invalid($"Execution object properties 0x{(uint)properties:x} are not known; the simulated library knows 0x4 (load and activate automatically) and 0x1 (zero-copy buffers).");
         }
 
         if (_qpc.Unsupported is { } unsupported)
         {
-            throw SimulatedFailure.Invalid(unsupported);
+            throw new SimulatedFailure(unsupported.Status, unsupported.Message, unsupported);
         }
 
+        HostView? view = (properties & QAicExecObjProperties.ZeroCopyBuffers) == 0 ? _qpc.View(selected) : null;
         Group?.Adopt();
         try
         {
@@ -191,8 +194,8 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
                 lock (_sync)
                 {
                     ThrowIfUnusable();
-                    bool automatic = (properties & AutoLoadActivate) != 0 && !_isManual && Group is null;
-                    return CreateExecObjLocked(automatic);
+                    bool automatic = (properties & QAicExecObjProperties.AutoLoadActivate) != 0 && !_isManual && Group is null;
+                    return CreateExecObjLocked(automatic, view);
                 }
             }
             catch
@@ -208,8 +211,8 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         }
     }
 
-    /// <summary>Gives an inference to the card.</summary>
-    public void Enqueue(SimulatedQueue queue, SimulatedExecObj exec)
+    /// <summary>Gives an inference to the card; it completes <paramref name="completion"/>, if there is one.</summary>
+    public void Enqueue(SimulatedQueue queue, SimulatedExecObj exec, SimulatedEvent? completion)
     {
         Card.ThrowIfLost();
         if (queue.Card != Card)
@@ -223,7 +226,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
                 Group is null ? $"The queue belongs to the {queue.Group}, which program '{ProgramName}' does not." : $"Program '{ProgramName}' belongs to the {Group}; its inferences go to the group's queue.");
         }
 
-        exec.Activation.Submit(queue, exec);
+        exec.Activation.Submit(queue, exec, completion);
     }
 
     public void OnExecObjReleased(SimulatedExecObj exec)
@@ -283,7 +286,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         Context.Disown();
     }
 
-    private SimulatedExecObj CreateExecObjLocked(bool automatic)
+    private SimulatedExecObj CreateExecObjLocked(bool automatic, HostView? view)
     {
         bool wasActive = _activation is not null;
         if (!wasActive)
@@ -298,7 +301,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
 
         try
         {
-            SimulatedExecObj exec = new(this, _network!, _activation!, automatic);
+            SimulatedExecObj exec = new(this, _network!, _activation!, automatic, view);
             _execObjs++;
             _automatic += automatic ? 1 : 0;
             return exec;

@@ -11,15 +11,7 @@ internal sealed class SimulatedQueue : SimulatedObject
 
     private const uint MaxThreads = 64;
 
-    private readonly Lock _sync = new();
-    private readonly Queue<Activation> _ready = new();
-
-    // SemaphoreSlim spins before it blocks: a hand-over costs a quarter of what Monitor's does.
-    private readonly SemaphoreSlim _signal = new(0);
-    private readonly int _maxThreads;
-    private int _threads;
-    private int _idle;
-    private bool _closed;
+    private readonly WorkerThreads<Activation> _threads;
 
     public SimulatedQueue(SimulatedContext context, SimulatedCard card, in QAicQueueProperties properties, SimulatedProgramGroup? group = null)
         : base(ObjectKind.Queue, context.Machine, context)
@@ -35,7 +27,8 @@ internal sealed class SimulatedQueue : SimulatedObject
                 $"Queue properties {{{properties.Properties}, {properties.NumThreadsPerQueue}}} are not known: the first is 0 (single-threaded) or 1 (multi-threaded), the second 0 to {MaxThreads} threads.");
         }
 
-        _maxThreads = properties.NumThreadsPerQueue != 0 ? (int)properties.NumThreadsPerQueue : properties.Properties == 0 ? 1 : DefaultThreads;
+        int threads = properties.NumThreadsPerQueue != 0 ? (int)properties.NumThreadsPerQueue : properties.Properties == 0 ? 1 : DefaultThreads;
+        _threads = new WorkerThreads<Activation>($"simulated card {card.Qid}", threads, Run);
     }
 
     public SimulatedContext Context { get; }
@@ -49,74 +42,13 @@ internal sealed class SimulatedQueue : SimulatedObject
     public override SimulatedObject? Owner => Group;
 
     /// <summary>Has one of the queue's threads run <paramref name="activation"/>'s next inference.</summary>
-    public void Schedule(Activation activation)
-    {
-        bool start;
-        lock (_sync)
-        {
-            _ready.Enqueue(activation);
-            start = _ready.Count > _idle && _threads < _maxThreads;
-            if (start)
-            {
-                _threads++;
-            }
-        }
-
-        if (start)
-        {
-            new Thread(Work) { IsBackground = true, Name = $"simulated card {Card.Qid}" }.Start();
-        }
-
-        _signal.Release();
-    }
+    public void Schedule(Activation activation) => _threads.Schedule(activation);
 
     /// <inheritdoc/>
     public override void Dispose()
     {
-        int threads;
-        lock (_sync)
-        {
-            _closed = true;
-            threads = _threads;
-        }
-
-        if (threads > 0)
-        {
-            _signal.Release(threads);
-        }
-
+        _threads.Close();
         Context.Disown();
-    }
-
-    // One signal per activation that is ready, and one per thread when the queue closes: then some wake for nothing, look, and end.
-    private void Work()
-    {
-        while (true)
-        {
-            lock (_sync)
-            {
-                if (_closed && _ready.Count == 0)
-                {
-                    _threads--;
-                    return;
-                }
-
-                _idle++;
-            }
-
-            _signal.Wait();
-            Activation? activation;
-            lock (_sync)
-            {
-                _idle--;
-                _ready.TryDequeue(out activation);
-            }
-
-            if (activation is not null)
-            {
-                Run(activation);
-            }
-        }
     }
 
     private void Run(Activation activation)
@@ -124,19 +56,11 @@ internal sealed class SimulatedQueue : SimulatedObject
         while (activation.RunNext() is { } next)
         {
             // Straight on, without waking another thread, unless somebody else is waiting for this one.
-            if (next != this || !IsNobodyWaiting())
+            if (next != this || !_threads.IsNobodyWaiting)
             {
                 next.Schedule(activation);
                 return;
             }
-        }
-    }
-
-    private bool IsNobodyWaiting()
-    {
-        lock (_sync)
-        {
-            return _ready.Count == 0;
         }
     }
 }
