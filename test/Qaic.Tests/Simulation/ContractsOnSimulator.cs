@@ -54,22 +54,3 @@ public sealed class ResourcesOnSimulator : ResourceContract
     [TestCleanup]
     public void Nothing_is_left_alive() => _card.Dispose();
 }
-
-[TestClass]
-public sealed class ResourcesOnNativeFake : ResourceContract
-{
-    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("qaic-fake-");
-
-    private protected override QaicApi Api => NativeFake.Build().Platform.Api;
-
-    private protected override string QpcPath => field ??= NativeFake.WriteQpc(_directory.FullName);
-
-    private protected override int Qid => 0;
-
-    [TestCleanup]
-    public void Nothing_is_left_alive()
-    {
-        _directory.Delete(recursive: true);
-        Assert.AreEqual(0u, NativeFake.Build().LiveObjects);
-    }
-}
