@@ -7,7 +7,7 @@ namespace Qaic.Simulation;
 /// Guards the state of all execution objects made for it. Alive ─Kill→ failed, for good: the program is then in error state 100, or off the card.
 /// Never holds its lock while it computes, copies or calls back.
 /// </remarks>
-internal sealed class Activation : IDisposable
+internal sealed partial class Activation : IDisposable
 {
     private readonly object _sync = new();
     private readonly Queue<SimulatedExecObj> _fifo = new();
@@ -22,7 +22,6 @@ internal sealed class Activation : IDisposable
     private bool _watching;
     private bool _scheduled;
     private SimulatedFailure? _failure;
-    private SimulatedFailure? _refusal;
 
     /// <summary>Starts an activation.</summary>
     /// <param name="program">The program.</param>
@@ -145,42 +144,6 @@ internal sealed class Activation : IDisposable
         running?.Terminate();
     }
 
-    /// <summary>Refuses inferences from now on; what was given before goes on.</summary>
-    /// <param name="refusal">What later ones are told; null: they are taken again.</param>
-    public void Refuse(SimulatedFailure? refusal)
-    {
-        lock (_sync)
-        {
-            _refusal = refusal;
-        }
-    }
-
-    /// <summary>Waits until nothing is in flight.</summary>
-    /// <param name="startedAt">When the wait began, which may be for several activations.</param>
-    /// <param name="timeout">Its time.</param>
-    /// <returns>False: something still is.</returns>
-    public bool WaitUntilIdle(long startedAt, TimeSpan timeout)
-    {
-        TimeSpan left = timeout - _clock.GetElapsedTime(startedAt);
-
-        // Again and again, as the system's timers may be a little early.
-        using ITimer alarm = _clock.CreateTimer(static self => ((Activation)self!).Wake(), this, left > TimeSpan.Zero ? left : TimeSpan.Zero, TimeSpan.FromMilliseconds(1));
-        lock (_sync)
-        {
-            while (_fifo.Count > 0 || _running is { IsDetached: false })
-            {
-                if (_clock.GetElapsedTime(startedAt) >= timeout)
-                {
-                    return false;
-                }
-
-                Monitor.Wait(_sync);
-            }
-
-            return true;
-        }
-    }
-
     /// <summary>Takes an execution object off the card. When it returns, nothing touches its buffers any more.</summary>
     public void Withdraw(SimulatedExecObj exec)
     {
@@ -256,14 +219,6 @@ internal sealed class Activation : IDisposable
         }
 
         return null;
-    }
-
-    private void Wake()
-    {
-        lock (_sync)
-        {
-            Monitor.PulseAll(_sync);
-        }
     }
 
     private void Execute(SimulatedExecObj exec)

@@ -13,10 +13,10 @@ internal sealed partial class PreciseWait(TimeProvider clock)
 
     private const int SetTimerSlack = 29;
 
+    private static readonly ManualResetEventSlim s_never = new(initialState: false, spinCount: 0);
+
     [ThreadStatic]
     private static bool t_hasFineTimer;
-
-    private readonly ManualResetEventSlim _never = new(initialState: false, spinCount: 0);
 
     /// <summary>Waits until the clock shows <paramref name="timestamp"/>; returns at once if it is past.</summary>
     /// <exception cref="OperationCanceledException">Cut short; up to 3 ms after it was asked for.</exception>
@@ -42,7 +42,7 @@ internal sealed partial class PreciseWait(TimeProvider clock)
     {
         if (nanoseconds > FineNanoseconds)
         {
-            _never.Wait((int)Math.Min((nanoseconds - (FineNanoseconds / 2)) / 1_000_000, int.MaxValue), cancellation);
+            s_never.Wait((int)Math.Min((nanoseconds - (FineNanoseconds / 2)) / 1_000_000, int.MaxValue), cancellation);
         }
         else if (nanoseconds <= SpinNanoseconds)
         {
