@@ -203,7 +203,7 @@ internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
         {
             DeviceBinding binding = _bindings[i];
             HostBuffer host = _host[i];
-            if (binding is not { IsInput: true, Dma: >= 0 } || host.Size == 0)
+            if (binding is not { IsInput: true, Dma: >= 0 } || !host.IsCopied)
             {
                 continue;
             }
@@ -233,7 +233,7 @@ internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
         for (int i = 0; i < _bindings.Length; i++)
         {
             HostBuffer host = _host[i];
-            if (_bindings[i] is not { IsInput: false, Dma: >= 0 } || host.Size == 0)
+            if (_bindings[i] is not { IsInput: false, Dma: >= 0 } || !host.IsCopied)
             {
                 continue;
             }
@@ -395,10 +395,10 @@ internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
             nint place = binding.Dma >= 0 ? dma[binding.Dma] + (nint)binding.Offset : 0;
             bool isInPlace = place != 0 && binding.Offset % DeviceAlignment == 0;
             _device[i] = isInPlace ? place : _deviceMemory.AllocateAligned(binding.Bytes, DeviceAlignment);
-            if (_view is null && !isInPlace)
+            if (_view is null)
             {
-                // Of zero-copy buffers, what lies at an odd offset is all that has to be copied.
-                _host[i] = new HostBuffer(place, binding.Bytes);
+                // Only what lies at an odd offset has to be copied; the rest is where the host writes and reads it.
+                _host[i] = new HostBuffer(isInPlace ? 0 : place, binding.Bytes);
             }
         }
 
@@ -473,5 +473,9 @@ internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
         }
     }
 
-    private readonly record struct HostBuffer(nint Address, long Size);
+    // Address 0: left out, or the device's own memory.
+    private readonly record struct HostBuffer(nint Address, long Size)
+    {
+        public bool IsCopied => Address != 0 && Size > 0;
+    }
 }
