@@ -16,7 +16,7 @@ internal enum ExecPhase
 }
 
 /// <summary>An execution object: the host's buffers, device memory of its own, and one inference at a time.</summary>
-internal sealed unsafe class SimulatedExecObj : SimulatedObject
+internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
 {
     // Of every tensor that the engine is given.
     private const int DeviceAlignment = 64;
@@ -91,7 +91,7 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     /// <summary>Completed already, although the card still computes.</summary>
     public bool IsDetached { get; set; }
 
-    /// <summary>Ends the wait of a fault that delays or holds the inference.</summary>
+    /// <summary>Ends the wait of pacing, or of a fault that delays or holds the inference.</summary>
     public CancellationTokenSource? FaultWait { get; set; }
 
     /// <summary>Queue of the inference in flight.</summary>

@@ -11,6 +11,7 @@ internal enum ObjectKind
     Program = 4,
     ExecObj = 5,
     Event = 6,
+    ProgramGroup = 7,
 }
 
 /// <summary>An object behind a handle. One with living children cannot be released.</summary>
@@ -30,6 +31,9 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
 
     /// <summary>The context whose log hears of its failures; a context is its own; null for a QPC.</summary>
     public virtual SimulatedContext? LogContext => context;
+
+    /// <summary>The object that releases this one, where callers do not; null for most.</summary>
+    public virtual SimulatedObject? Owner => null;
 
     /// <summary>Counts a child that is being made.</summary>
     /// <exception cref="SimulatedFailure">This object was released meanwhile.</exception>
@@ -56,9 +60,14 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
     }
 
     /// <summary>Ends the object's life. Nobody finds it any more.</summary>
-    /// <exception cref="SimulatedFailure">It has living children, or another thread was faster.</exception>
+    /// <exception cref="SimulatedFailure">It has living children, an owner that releases it, or another thread was faster.</exception>
     public void Release(HandleTable table)
     {
+        if (Owner is { _released: false } owner)
+        {
+            throw SimulatedFailure.Invalid($"The {Name} belongs to the {owner}, which releases it.");
+        }
+
         lock (_family)
         {
             if (_released)
@@ -85,6 +94,7 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         typeof(T) == typeof(SimulatedQueue) ? "queue" :
         typeof(T) == typeof(SimulatedQpc) ? "QPC" :
         typeof(T) == typeof(SimulatedProgram) ? "program" :
+        typeof(T) == typeof(SimulatedProgramGroup) ? "program group" :
         typeof(T) == typeof(SimulatedEvent) ? "event" : "execution object";
 
     /// <summary>Gives back what the object holds. Called once, by <see cref="Release"/>.</summary>
@@ -100,6 +110,7 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         ObjectKind.Qpc => "QPC",
         ObjectKind.Program => "program",
         ObjectKind.Event => "event",
+        ObjectKind.ProgramGroup => "program group",
         _ => "execution object",
     };
 }

@@ -13,11 +13,12 @@ internal sealed class SimulatedQueue : SimulatedObject
 
     private readonly WorkerThreads<Activation> _threads;
 
-    public SimulatedQueue(SimulatedContext context, SimulatedCard card, in QAicQueueProperties properties)
+    public SimulatedQueue(SimulatedContext context, SimulatedCard card, in QAicQueueProperties properties, SimulatedProgramGroup? group = null)
         : base(ObjectKind.Queue, context.Machine, context)
     {
         Context = context;
         Card = card;
+        Group = group;
 
         // 0 is single-threaded, 1 multi-threaded; a number of threads, where one is given, says more than either.
         if (properties.Properties > 1 || properties.NumThreadsPerQueue > MaxThreads)
@@ -33,6 +34,12 @@ internal sealed class SimulatedQueue : SimulatedObject
     public SimulatedContext Context { get; }
 
     public SimulatedCard Card { get; }
+
+    /// <summary>The group whose programs it takes, and no others; null for the programs without a group.</summary>
+    public SimulatedProgramGroup? Group { get; }
+
+    /// <inheritdoc/>
+    public override SimulatedObject? Owner => Group;
 
     /// <summary>Has one of the queue's threads run <paramref name="activation"/>'s next inference.</summary>
     public void Schedule(Activation activation) => _threads.Schedule(activation);

@@ -43,7 +43,9 @@ typedef uint32_t Count;
 #define ZERO_COPY_BUFFERS 0x01u
 #define PAGE 4096
 #define DEVICE_ERROR_TYPE 0x500u
+#ifndef CORES
 #define CORES 16
+#endif
 #define ELEMENTS 4
 #define BYTES (ELEMENTS * sizeof(float))
 
@@ -57,7 +59,7 @@ typedef void (*LogCallback)(QLogLevel, const char *, void *);
 typedef void (*EventCallback)(void *, uint32_t, void *);
 typedef struct Call Call;
 
-typedef enum { CONTEXT, QUEUE, QPC, PROGRAM, EXEC, EVENT } Kind;
+typedef enum { CONTEXT, QUEUE, QPC, PROGRAM, EXEC, EVENT, GROUP } Kind;
 typedef enum { IDLE, RUNNING, DONE } Progress;
 
 typedef struct Object {
@@ -73,6 +75,10 @@ typedef struct Object {
     struct Object *first, *last;
     bool stopping;
     bool loaded, active, automatic;           /* program */
+    struct Object *group;                     /* queue, program: what owns it */
+    bool oversubscribed;                      /* group */
+    char name[32];
+    bool stale;                               /* execution object: its group was disabled */
     struct Object *next;                      /* execution object */
     QBuffer buffers[2];
     float device[ELEMENTS];                   /* what x was last */
@@ -251,6 +257,14 @@ static void *serve(void *argument)
             pthread_cond_wait(&queue->changed, lock);
         }
     }
+}
+
+/* For what a group releases, loads and activates. */
+static QStatus refuse_member(Object *member)
+{
+    char text[96];
+    snprintf(text, sizeof text, "The object belongs to the program group '%s'", member->group->name);
+    return refuse(member->context, QS_INVAL, text);
 }
 
 static void deactivate(Object *program)

@@ -10,6 +10,7 @@
  *   FAKE_ASK_STATUS=s       what qaicGetDeviceInfo returns for a device that is there
  *   FAKE_SHAPES             three sets of shapes, for x and y alike: [4], [2] and [1, 3]
  *   FAKE_PARTIAL            x may be given in part, or left out
+ *   CORES=n                 cores of the device, 16 if nobody says; the network takes one
  *   qaicX=hiddenX           a library without qaicX
  * Functions fake… are for tests.
  */
@@ -126,6 +127,9 @@ QStatus qaicCreateContext(
 static QStatus release(const void *handle, Kind kind, pthread_mutex_t *lock)
 {
     TAKE(object, handle, kind);
+    if (object->group != NULL) {
+        return refuse_member(object);
+    }
     if (object->children != 0) {
         return refuse(object->context, QS_INVAL, "The object has children that were not released");
     }
@@ -160,6 +164,20 @@ QStatus qaicSetLogLevel(void *handle, QLogLevel level)
     return QS_SUCCESS;
 }
 
+static QStatus make_queue(Object *context, Object **out)
+{
+    Object *queue = make(QUEUE, context, NULL, NULL);
+    if (queue == NULL) {
+        return QS_NOMEM;
+    }
+    if (pthread_create(&queue->thread, NULL, serve, queue) != 0) {
+        destroy(queue);
+        return QS_AGAIN;
+    }
+    *out = queue;
+    return QS_SUCCESS;
+}
+
 QStatus qaicCreateQueue(void *handle, void **out, const QAicQueueProperties *properties, QID device)
 {
     (void)properties;
@@ -172,25 +190,16 @@ QStatus qaicCreateQueue(void *handle, void **out, const QAicQueueProperties *pro
         return QS_NODEV;
     }
     SCRIPTED(context);
-    Object *queue = make(QUEUE, context, NULL, NULL);
-    if (queue == NULL) {
-        return QS_NOMEM;
+    Object *queue;
+    QStatus status = make_queue(context, &queue);
+    if (status == QS_SUCCESS) {
+        *out = handle_of(queue);
     }
-    if (pthread_create(&queue->thread, NULL, serve, queue) != 0) {
-        destroy(queue);
-        return QS_AGAIN;
-    }
-    *out = handle_of(queue);
-    return QS_SUCCESS;
+    return status;
 }
 
-QStatus qaicReleaseQueue(void *handle)
+static void release_queue(Object *queue, pthread_mutex_t *lock)
 {
-    LOCKED;
-    TAKE(queue, handle, QUEUE);
-    if (queue->stopping) {
-        return QS_INVAL;
-    }
     queue->stopping = true;
     pthread_cond_broadcast(&queue->changed);
     pthread_cond_broadcast(&s_released);
@@ -198,6 +207,19 @@ QStatus qaicReleaseQueue(void *handle)
     pthread_join(queue->thread, NULL);
     pthread_mutex_lock(lock);
     destroy(queue);
+}
+
+QStatus qaicReleaseQueue(void *handle)
+{
+    LOCKED;
+    TAKE(queue, handle, QUEUE);
+    if (queue->group != NULL) {
+        return refuse_member(queue);
+    }
+    if (queue->stopping) {
+        return QS_INVAL;
+    }
+    release_queue(queue, lock);
     return QS_SUCCESS;
 }
 
@@ -306,6 +328,10 @@ QStatus qaicCreateProgram(void *contextHandle, void **out, const void *propertie
         }
     }
     SCRIPTED(context);
+    *out = NULL;
+    if (s_activations == CORES) {
+        return refuse(context, QS_DEV_ERROR, "The device does not satisfy the resource requirements of the program");
+    }
     Object *program = make(PROGRAM, context, qpc, NULL);
     if (program == NULL) {
         return QS_NOMEM;
@@ -319,6 +345,9 @@ QStatus qaicLoadProgram(void *handle)
     LOCKED;
     TAKE(program, handle, PROGRAM);
     SCRIPTED(program->context);
+    if (program->group != NULL) {
+        return refuse_member(program);
+    }
     program->loaded = true;
     return QS_SUCCESS;
 }
@@ -328,6 +357,9 @@ QStatus qaicUnloadProgram(void *handle)
     LOCKED;
     TAKE(program, handle, PROGRAM);
     SCRIPTED(program->context);
+    if (program->group != NULL) {
+        return refuse_member(program);
+    }
     if (!program->loaded || program->active) {
         return refuse(program->context, QS_INVAL, "The program is not loaded, or it is active");
     }
@@ -340,6 +372,9 @@ QStatus qaicRunActivationCmd(void *handle, uint32_t command)
     LOCKED;
     TAKE(program, handle, PROGRAM);
     SCRIPTED(program->context);
+    if (program->group != NULL) {
+        return refuse_member(program);
+    }
     if (command == 0) {
         program->automatic = false;
         return activate(program);
@@ -463,6 +498,12 @@ QStatus qaicCreateExecObj(void *contextHandle, void **out, const uint32_t *prope
         return refuse(context, QS_INVAL, "The program has no such I/O set; it has 'default', 'dma'");
     }
     SCRIPTED(context);
+    if (program->context != context) {
+        return refuse(context, QS_INVAL, "The program belongs to another context");
+    }
+    if (!program->active && program->group != NULL) {
+        return refuse(context, QS_INVAL, "The program is not active. Enable the program group first");
+    }
     if (!program->active) {
         if (properties != NULL && (*properties & AUTO_LOAD_ACTIVATE) == 0) {
             return refuse(context, QS_INVAL, "The program is not active");
@@ -603,8 +644,11 @@ QStatus qaicEnqueueExecObj(void *queueHandle, void *execHandle, void *eventHandl
     if (!exec->bound) {
         return refuse(exec->context, QS_INVAL, "The execution object has no data");
     }
-    if (!exec->program->active) {
-        return refuse(exec->context, QS_INVAL, "The program is not active");
+    if (queue->group != exec->program->group) {
+        return refuse(exec->context, QS_INVAL, "Inferences of a program group go to the group's queue, and no others do");
+    }
+    if (!exec->program->active || exec->stale) {
+        return refuse(exec->context, QS_INVAL, "The program is not active, or was deactivated meanwhile");
     }
     if (exec->progress == RUNNING) {
         return refuse(exec->context, QS_BUSY, "The execution object is running");
@@ -645,6 +689,8 @@ QStatus qaicExecObjWaitForCompletion(void *handle, Count microseconds)
     }
     return exec->result;
 }
+
+#include "fake_groups.h"
 
 /* ---- for tests ---- */
 

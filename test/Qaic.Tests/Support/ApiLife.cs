@@ -17,6 +17,7 @@ internal sealed unsafe class ApiLife(QaicApi api) : IDisposable
     private nint _exec;
     private nint _lent;
     private nint _event;
+    private nint _group;
 
     /// <summary>The calls and what they returned.</summary>
     public List<(string Function, QStatus Status)> Calls { get; } = [];
@@ -42,8 +43,9 @@ internal sealed unsafe class ApiLife(QaicApi api) : IDisposable
         QAicQpcInfo* info;
         QAicIoBufferInfo* bufferInfo;
         QData descriptor;
+        nint groupQueue, groupProgram;
         fixed (byte* pathBytes = path, qpcBytes = bytes)
-        fixed (nint* context = &_context, queue = &_queue, file = &_file, copy = &_copy, program = &_program, exec = &_exec, own = &_lent, completion = &_event)
+        fixed (nint* context = &_context, queue = &_queue, file = &_file, copy = &_copy, program = &_program, exec = &_exec, own = &_lent, completion = &_event, group = &_group)
         {
             _ = Call("GetAicVersion", api.GetAicVersion(&number, &number, &text, &text))
                 && Call("GetDeviceInfo", api.GetDeviceInfo(qid, &device))
@@ -78,6 +80,12 @@ internal sealed unsafe class ApiLife(QaicApi api) : IDisposable
                 && Call("RunActivationCmd", api.RunActivationCmd(_program, QAicActivationCmd.DeactivateFull))
                 && Call("UnloadProgram", api.UnloadProgram(_program))
                 && Call("ReleaseProgram", Release(api.ReleaseProgram, ref _program))
+                && Call("ProgramGroupPropertiesInitDefault", api.ProgramGroupPropertiesInitDefault(properties))
+                && Call("CreateProgramGroup", api.CreateProgramGroup(_context, group, &groupQueue, properties, null, qid))
+                && Call("ProgramGroupAddProgram", api.ProgramGroupAddProgram(_group, _file, &groupProgram, null))
+                && Call("ProgramGroupEnable", api.ProgramGroupEnable(_group))
+                && Call("ProgramGroupDisable", api.ProgramGroupDisable(_group, 0, 1_000_000))
+                && Call("ReleaseProgramGroup", Release(api.ReleaseProgramGroup, ref _group))
                 && Call("CloseQpc", Release(api.CloseQpc, ref _file))
                 && Call("ReleaseQueue", Release(api.ReleaseQueue, ref _queue))
                 && Call("ReleaseContext", Release(api.ReleaseContext, ref _context));
@@ -98,6 +106,7 @@ internal sealed unsafe class ApiLife(QaicApi api) : IDisposable
         TableClient.Check(Release(api.ReleaseExecObj, ref _exec));
         TableClient.Check(Release(api.ReleaseEvent, ref _event));
         TableClient.Check(Release(api.ReleaseProgram, ref _program));
+        TableClient.Check(Release(api.ReleaseProgramGroup, ref _group));
         TableClient.Check(Release(api.CloseQpc, ref _file));
         TableClient.Check(Release(api.CloseQpc, ref _copy));
         TableClient.Check(Release(api.ReleaseQueue, ref _queue));
