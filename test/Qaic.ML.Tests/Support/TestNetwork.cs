@@ -21,10 +21,14 @@ internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisp
 
     private int _runs;
 
-    public TestNetwork(TensorSpec[] inputs, TensorSpec[] outputs, Action<TestBuffers> compute)
+    /// <param name="inputs">Its inputs.</param>
+    /// <param name="outputs">Its outputs.</param>
+    /// <param name="compute">What it computes.</param>
+    /// <param name="machine">The machine, whatever its engine; null for one with two cards.</param>
+    public TestNetwork(TensorSpec[] inputs, TensorSpec[] outputs, Action<TestBuffers> compute, SimulatedPlatformOptions? machine = null)
     {
         (_inputs, _outputs, Compute) = (inputs, outputs, compute);
-        Platform = Qaic.Platform.Simulated(new() { Engine = this, Cards = [new(), new()] });
+        Platform = Qaic.Platform.Simulated((machine ?? new() { Cards = [new(), new()] }) with { Engine = this });
         QpcPath = Write(_directory.FullName);
     }
 
