@@ -6,7 +6,7 @@ namespace Qaic.ML.Tests.Faults;
 /// <summary>What goes wrong in a cell of the campaign's table.</summary>
 internal enum FaultKind
 {
-    /// <summary>Nothing: calls are counted.</summary>
+    /// <summary>Nothing.</summary>
     None,
 
     /// <summary>One call or inference fails.</summary>
@@ -47,20 +47,27 @@ internal sealed record FaultCell(string? Function, FaultKind Kind, QStatus Statu
         _ => "none",
     };
 
+    /// <summary>Whether a device is away while the fault lasts: then only does the runtime ask which devices there are.</summary>
+    public bool IsWithoutDevice => Function == "GetDeviceInfo";
+
+    /// <summary>The device that is lost.</summary>
+    public int Victim => Occurrence % Devices;
+
+    /// <summary>Whether the call gives something back to the library that it can refuse to take.</summary>
+    public bool IsRelease => Function?.StartsWith("Release", StringComparison.Ordinal) == true;
+
     /// <summary>Puts the fault into the plan.</summary>
-    public Fault Arm(FaultPlan plan)
+    public Fault Arm(FaultPlan plan) => (Kind, Function) switch
     {
-        int? occurrence = Kind == FaultKind.Fails ? null : Occurrence;
-        return (Kind, Function) switch
-        {
-            (FaultKind.FailsOnce or FaultKind.Fails, null) => plan.FailInference((int)Status, occurrence: occurrence),
-            (FaultKind.FailsOnce or FaultKind.Fails, { } function) => plan.FailCall(function, (int)Status, occurrence: occurrence),
-            (FaultKind.IsLate, null) => plan.DelayInference(Lateness, occurrence),
-            (FaultKind.IsLate, { } function) => plan.DelayCall(function, Lateness, occurrence),
-            (_, null) => plan.HoldInference(occurrence),
-            (_, { } function) => plan.HoldCall(function, occurrence),
-        };
-    }
+        (FaultKind.FailsOnce, null) => plan.FailInference((int)Status, occurrence: Occurrence),
+        (FaultKind.FailsOnce, { } function) => plan.FailCall(function, (int)Status, occurrence: Occurrence),
+        (FaultKind.Fails, null) => plan.FailInference((int)Status),
+        (FaultKind.Fails, { } function) => plan.FailCall(function, (int)Status),
+        (FaultKind.IsLate, null) => plan.DelayInference(Lateness, Occurrence),
+        (FaultKind.IsLate, { } function) => plan.DelayCall(function, Lateness, Occurrence),
+        (_, null) => plan.HoldInference(Occurrence),
+        (_, { } function) => plan.HoldCall(function, Occurrence),
+    };
 
     /// <inheritdoc/>
     public override string ToString() => $"{Function ?? "inference"} × {Kind} {(Status == 0 ? "" : $"{(int)Status} ")}at {Occurrence}, {Devices} device(s)";

@@ -7,15 +7,11 @@ using Qaic.Tests.Support;
 namespace Qaic.ML.Tests.Faults;
 
 /// <summary>What came of a cell.</summary>
-/// <param name="Cell">The cell.</param>
 /// <param name="Hits">Calls or inferences that the fault has hit.</param>
-/// <param name="Told">Errors that callers were told while the fault lasted, and afterwards.</param>
-/// <param name="Left">Objects that the library was left with, because it had refused to release them.</param>
-internal sealed record FaultOutcome(FaultCell Cell, int Hits, IReadOnlyList<QaicException> Told, int Left)
-{
-    public override string ToString() =>
-        Hits == 0 ? "not called" : Told.Count == 0 ? "tolerated" : "reported";
-}
+/// <param name="Errors">Errors that callers were told.</param>
+/// <param name="Kept">Objects that the library keeps, because it had refused to release them.</param>
+/// <param name="Calls">Calls in the act of the fault, by function; the empty name is for inferences. For a cell without a fault.</param>
+internal sealed record FaultOutcome(int Hits, IReadOnlyList<QaicException> Errors, int Kept, IReadOnlyDictionary<string, int> Calls);
 
 /// <summary>One machine, a session that four threads use and an ML.NET model that scores rows, a fault in the middle, and what has to be true afterwards.</summary>
 internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
@@ -23,7 +19,7 @@ internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
     private const int Threads = 4;
 
     // Far beyond what a loaded machine needs. A scenario takes some ten milliseconds.
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
 
     private static readonly TimeSpan s_longestPause = TimeSpan.FromMinutes(1);
 
@@ -33,18 +29,23 @@ internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
 
     /// <summary>Runs it.</summary>
     /// <exception cref="AssertFailedException">Something came out wrong, or did not end; the message names the cell.</exception>
+    /// <exception cref="TimeoutException">It did not end; what it holds is left behind. The message names the cell and what waits.</exception>
     public FaultOutcome Run()
     {
+        // On a thread of its own, so that what hangs can be left behind and told of.
+        Task<FaultOutcome> play = Task.Factory.StartNew(Play, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (!((IAsyncResult)play).AsyncWaitHandle.WaitOne(s_patience))
+        {
+            throw new TimeoutException($"{cell}: it did not end within {s_patience}.\n{Report()}");
+        }
+
         try
         {
-            // On a thread of its own, so that what hangs is left behind and told of.
-            Task<FaultOutcome> play = Task.Factory.StartNew(Play, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-            Assert.IsTrue(((IAsyncResult)play).AsyncWaitHandle.WaitOne(s_patience), $"It did not end within {s_patience}.\n{Report()}");
             return play.GetAwaiter().GetResult();
         }
         catch (Exception e)
         {
-            throw new AssertFailedException($"{cell}: {e.Message}", e);
+            throw new AssertFailedException($"{cell}: {e}", e);
         }
     }
 
@@ -55,7 +56,8 @@ internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
             [x],
             [x with { Name = "y" }],
             b => b.Map<float, float>(0, 0, v => (2 * v) + 1),
-            new() { Cards = [.. Enumerable.Range(0, cell.Devices).Select(_ => new SimulatedCardOptions())], TimeProvider = _clock });
+            new() { Cards = [.. Enumerable.Range(0, cell.Devices).Select(_ => new SimulatedCardOptions())], TimeProvider = _clock })
+        { MayKeepObjects = cell.IsRelease };
         SimulatedPlatform machine = network.Platform;
         var options = new QaicOptions { DeviceIds = [.. Enumerable.Range(0, cell.Devices)], NumActivations = 2, SetSize = 2 };
         FaultOutcome outcome;
@@ -66,34 +68,38 @@ internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
             _players.AddRange(Enumerable.Range(0, Threads).Select(t => new InferencePlayer(acts, session, t, inferences)));
             _players.Add(new ScoringPlayer(acts, model, rows));
             Thread[] threads = [.. _players.Select(p => p.Start())];
-            int hits = Direct(machine, acts, session, model.Session);
+            outcome = Direct(machine, acts, session, model.Session);
             Array.ForEach(threads, t => t.Join());
             foreach (FaultPlayer player in _players.Where(p => p.Defect is not null))
             {
                 throw new AssertFailedException($"{player.Step}\n{Report()}", player.Defect!);
             }
 
+            Assert.IsEmpty(_players.SelectMany(p => p.Errors(0)), "Something failed before the fault.");
             AssertWorks(session);
             AssertWorks(model.Session);
-            outcome = new FaultOutcome(cell, hits, [.. _players.SelectMany(p => Enumerable.Range(0, Acts.Count).SelectMany(p.Errors))], 0);
-            Assert.IsEmpty(_players.SelectMany(p => p.Errors(0)), "Something failed before the fault.");
+            outcome = outcome with { Errors = [.. _players.SelectMany(p => Enumerable.Range(0, Acts.Count).SelectMany(p.Errors))] };
         }
 
         QaicHandle.RetryRefused();
-        int left = machine.LiveObjects;
-        Assert.AreEqual(0, left, "objects of the library");
         Assert.AreEqual(0, QaicHandle.Live, "handles of the runtime");
-        return outcome with { Left = left };
+        return outcome with { Kept = machine.LiveObjects };
     }
 
     // Begins the acts, brings the fault about in the second one, and ends it before the third.
-    private int Direct(SimulatedPlatform machine, Acts acts, params Session[] sessions)
+    private FaultOutcome Direct(SimulatedPlatform machine, Acts acts, params Session[] sessions)
     {
         acts.WhenEnded(0).Wait();
+        Dictionary<string, Fault> counters = cell.Kind == FaultKind.None ? FaultPlan.Functions.Append("").ToDictionary(f => f, f => Counter(machine.Faults, f)) : [];
         using Fault fault = cell.Arm(machine.Faults);
         if (cell.Kind == FaultKind.None)
         {
             fault.Release();
+        }
+
+        if (cell.IsWithoutDevice)
+        {
+            machine.Faults.LoseDevice(cell.Victim);
         }
 
         acts.Begin(Acts.During);
@@ -107,18 +113,19 @@ internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
         }
 
         Task.WhenAll(acts.WhenEnded(Acts.During), reset).Wait();
-        int hits = fault.Hits;
+        var outcome = new FaultOutcome(fault.Hits, [], 0, counters.ToDictionary(c => c.Key, c => c.Value.Hits));
         machine.Faults.Clear();
-        if (cell.Kind == FaultKind.LosesDevice)
-        {
-            machine.Faults.RestoreDevice(Victim);
-        }
-
+        machine.Faults.RestoreDevice(cell.Victim);
         acts.Begin(Acts.During + 1);
-        return hits;
+        return outcome;
     }
 
-    private int Victim => cell.Occurrence % cell.Devices;
+    private static Fault Counter(FaultPlan plan, string function)
+    {
+        Fault counter = function.Length == 0 ? plan.HoldInference() : plan.HoldCall(function);
+        counter.Release();
+        return counter;
+    }
 
     private void Strike(SimulatedPlatform machine, Fault fault)
     {
@@ -131,7 +138,7 @@ internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
                 fault.Release();
                 break;
             case FaultKind.LosesDevice:
-                machine.Faults.LoseDevice(Victim);
+                machine.Faults.LoseDevice(cell.Victim);
                 fault.Release();
                 break;
         }
@@ -169,5 +176,6 @@ internal sealed class FaultScenario(FaultCell cell, int inferences, int rows)
         return slots.Count == session.MaxInFlight;
     }
 
-    private string Report() => $"Native handles: {QaicHandle.Live}. {string.Join("; ", _players.Select(p => p.Step))}.\n{string.Join('\n', _log.Entries.Where(e => e.Level > Microsoft.Extensions.Logging.LogLevel.Debug).TakeLast(20).Select(e => e.Text))}";
+    private string Report() =>
+        $"Native handles: {QaicHandle.Live}. {string.Join("; ", _players.Select(p => p.Step))}.\nThe end of the log:\n{string.Join('\n', _log.Entries.TakeLast(20).Select(e => e.Text))}";
 }

@@ -78,6 +78,9 @@ internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisp
 
     public bool Record { get; init; }
 
+    /// <summary>Whether objects may be left on the machine: of tests in which it refuses to release them.</summary>
+    public bool MayKeepObjects { get; init; }
+
     /// <summary>One float input "x" and one float output "y" of the same shape; y = 2x + 1.</summary>
     public static TestNetwork Affine(params int[] shape) => new(
         [new("x", ElementType.Float32, [.. shape])],
@@ -150,7 +153,7 @@ internal sealed class TestNetwork : ISimulationEngine, IProfilingCompiler, IDisp
     public void Dispose()
     {
         _directory.Delete(recursive: true);
-        Assert.AreEqual(0, Platform.LiveObjects, "Objects are left on the simulated machine.");
+        Assert.IsTrue(MayKeepObjects || Platform.LiveObjects == 0, $"{Platform.LiveObjects} objects are left on the simulated machine.");
     }
 
     private string Write(string directory)
