@@ -32,7 +32,14 @@ internal abstract class FaultPlayer(Acts acts, string name)
     /// <summary>Checks that nothing was lost or came twice.</summary>
     protected abstract void Settle();
 
-    protected void Now(string step) => _step = step;
+    /// <summary>Grows as long as the player gets on.</summary>
+    public int Steps { get; private set; }
+
+    protected void Now(string step)
+    {
+        _step = step;
+        Steps++;
+    }
 
     /// <summary>Keeps an error, and checks that it says what and where.</summary>
     protected void Told(int act, QaicException error)
