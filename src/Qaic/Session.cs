@@ -37,6 +37,10 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
     // Once all devices were there, some may be missing later.
     private bool _wasReady;
 
+    // A collection stops the whole process; callers who ask again and again for what is not there do not cause one each.
+    private static readonly TimeSpan s_collectionPause = TimeSpan.FromSeconds(1);
+    private long _collectedInVain;
+
     /// <summary>Compiles an ONNX model, or opens a QPC. The device is not touched before <see cref="Setup"/> or the first run.</summary>
     /// <param name="modelPath">An <c>.onnx</c> file, a QPC file (<c>*</c> may stand for a part of its name), or a directory that holds <c>programqpc.bin</c>.</param>
     /// <param name="options">Options; null for the defaults.</param>
@@ -396,7 +400,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
         {
             set = new InferenceSet(pool, Platform, QpcPath, options, device, _recorder, tags, _logger);
         }
-        catch (QaicException e) when (e.Error is QaicError.OutOfDeviceResources or QaicError.OutOfDeviceMemory)
+        catch (QaicException e) when (e.Error is QaicError.OutOfDeviceResources or QaicError.OutOfDeviceMemory && Stopwatch.GetElapsedTime(Volatile.Read(ref _collectedInVain)) > s_collectionPause)
         {
             // Sessions that nobody refers to any more keep their cores until the collector has seen them; in ML.NET few people dispose a model.
             int live = QaicHandle.Live;
@@ -404,6 +408,7 @@ public sealed partial class Session : IDisposable, IAsyncDisposable
             GC.WaitForPendingFinalizers();
             if (QaicHandle.Live >= live)
             {
+                Volatile.Write(ref _collectedInVain, Stopwatch.GetTimestamp());
                 throw;
             }
 

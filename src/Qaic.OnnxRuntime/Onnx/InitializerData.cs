@@ -20,26 +20,21 @@ internal static class InitializerData
             throw new CompilationException($"Initializer '{tensor.Name}' of '{model.Source}' has {count} elements, more than can be quantized.");
         }
 
-        float[] values = new float[count];
+        // Memory comes last: a shape is quickly claimed.
+        bool isTyped = tensor is { HasRawData: false, DataLocation: TensorProto.Types.DataLocation.Default };
         switch (tensor.DataType)
         {
-            case Float when tensor is { HasRawData: false, DataLocation: TensorProto.Types.DataLocation.Default }:
+            case Float when isTyped:
                 Check(model, tensor, tensor.FloatData.Count, count);
-                tensor.FloatData.CopyTo(values, 0);
-                return values;
+                return [.. tensor.FloatData];
             case Float:
-                Raw(model, tensor, count * sizeof(float)).CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
-                return values;
-            case Float16 when tensor is { HasRawData: false, DataLocation: TensorProto.Types.DataLocation.Default }:
+                return MemoryMarshal.Cast<byte, float>(Raw(model, tensor, count * sizeof(float))).ToArray();
+            case Float16 when isTyped:
                 Check(model, tensor, tensor.Int32Data.Count, count);
-                for (int i = 0; i < values.Length; i++)
-                {
-                    values[i] = (float)BitConverter.UInt16BitsToHalf(unchecked((ushort)tensor.Int32Data[i]));
-                }
-
-                return values;
+                return [.. tensor.Int32Data.Select(bits => (float)BitConverter.UInt16BitsToHalf(unchecked((ushort)bits)))];
             case Float16:
                 ReadOnlySpan<Half> halves = MemoryMarshal.Cast<byte, Half>(Raw(model, tensor, count * 2));
+                float[] values = new float[halves.Length];
                 for (int i = 0; i < values.Length; i++)
                 {
                     values[i] = (float)halves[i];

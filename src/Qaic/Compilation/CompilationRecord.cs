@@ -11,17 +11,19 @@ public sealed record CompilationRecord
     /// <summary>Name of the segment in the QPC.</summary>
     public const string SegmentName = "compilation.json";
 
+    // The serializer gives every member a value, null for one that the file lacks.
+
     /// <summary><see cref="ICompiler.Name"/>.</summary>
-    public string Compiler { get; init; } = "";
+    public string Compiler { get; init => field = value ?? ""; } = "";
 
     /// <summary><see cref="ICompiler.Version"/>.</summary>
-    public string CompilerVersion { get; init; } = "";
+    public string CompilerVersion { get; init => field = value ?? ""; } = "";
 
     /// <summary>Compile-stage options in force, by keyword.</summary>
-    public IReadOnlyDictionary<string, string> Options { get; init; } = new Dictionary<string, string>();
+    public IReadOnlyDictionary<string, string> Options { get; init => field = value ?? new Dictionary<string, string>(); } = new Dictionary<string, string>();
 
     /// <summary>Tensors that are boolean in the model and travel as 0 and 1 in <see cref="ElementType.UInt8"/>.</summary>
-    public IReadOnlyList<string> BooleanTensors { get; init; } = [];
+    public IReadOnlyList<string> BooleanTensors { get; init => field = value ?? []; } = [];
 
     /// <summary>Precision and quantization; null in records of older versions.</summary>
     public PrecisionRecord? Precision { get; init; }
@@ -38,7 +40,8 @@ public sealed record CompilationRecord
 
         try
         {
-            return JsonSerializer.Deserialize(segment.Span, CompilationJson.Default.CompilationRecord);
+            CompilationRecord? record = JsonSerializer.Deserialize(segment.Span, CompilationJson.Default.CompilationRecord);
+            return record?.HasNullElement != true ? record : throw new JsonException("A list has a null where a value should be.");
         }
         catch (JsonException e)
         {
@@ -46,10 +49,15 @@ public sealed record CompilationRecord
         }
     }
 
+    // The serializer checks members, not elements.
+    private bool HasNullElement =>
+        Options.Values.Concat(BooleanTensors).Concat(Precision is { } p ? [.. p.QuantizedNodes, .. p.RoundedNodes, .. p.Fp16Nodes, .. p.Fp32Nodes] : []).Any(s => s is null)
+        || Precision?.Tensors.Any(t => t is null) == true;
+
     /// <summary>The segment's content.</summary>
     public byte[] ToBytes() => JsonSerializer.SerializeToUtf8Bytes(this, CompilationJson.Default.CompilationRecord);
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(CompilationRecord))]
 internal sealed partial class CompilationJson : JsonSerializerContext;

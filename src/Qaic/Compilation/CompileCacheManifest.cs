@@ -36,11 +36,13 @@ internal sealed record CompileCacheManifest
     /// <summary>How long it took.</summary>
     public TimeSpan Elapsed { get; init; }
 
+    // The serializer gives every member a value, null for one that an older version did not write.
+
     /// <summary>The compiler's warnings; they are about the result, so whoever finds it is told as well.</summary>
-    public IReadOnlyList<string> Remarks { get; init; } = [];
+    public IReadOnlyList<string> Remarks { get; init => field = value ?? []; } = [];
 
     /// <summary>Every file that the compiler wrote.</summary>
-    public IReadOnlyList<CachedFile> Files { get; init; } = [];
+    public IReadOnlyList<CachedFile> Files { get; init => field = value ?? []; } = [];
 
     /// <summary>Bytes of all files.</summary>
     [JsonIgnore]

@@ -6,9 +6,11 @@ namespace Qaic.Compilation;
 /// <summary>In which precision a network was compiled, and how its tensors were quantized. Part of <see cref="CompilationRecord"/>.</summary>
 public sealed record PrecisionRecord
 {
+    // The serializer gives every member a value, null for one that the file lacks.
+
     /// <summary><c>FP32</c>, <c>FP16</c>, <c>INT8</c>, or <c>INT8+FP16</c> for a mixed network.</summary>
     /// <remarks>It is <c>INT8</c> as soon as one node is in <see cref="QuantizedNodes"/> or <see cref="RoundedNodes"/>.</remarks>
-    public string Precision { get; init; } = "FP32";
+    public string Precision { get; init => field = value ?? "FP32"; } = "FP32";
 
     /// <summary>Schema of activations, as the options spell it; null if nothing is quantized.</summary>
     public string? Schema { get; init; }
@@ -38,20 +40,20 @@ public sealed record PrecisionRecord
     public string? ProfileHash { get; init; }
 
     /// <summary>Nodes in integers, by first output.</summary>
-    public IReadOnlyList<string> QuantizedNodes { get; init; } = [];
+    public IReadOnlyList<string> QuantizedNodes { get; init => field = value ?? []; } = [];
 
     /// <summary>Nodes that are computed in float on rounded numbers, by first output; empty in records of older versions.</summary>
     /// <remarks>Their weights and inputs have 8 bits, as on a card, but the simulated card has no integer kernel for them (a transposed convolution, a product with the constant on the left): they are as inexact as integers and as slow as float.</remarks>
-    public IReadOnlyList<string> RoundedNodes { get; init; } = [];
+    public IReadOnlyList<string> RoundedNodes { get; init => field = value ?? []; } = [];
 
     /// <summary>Nodes in FP16, by first output.</summary>
-    public IReadOnlyList<string> Fp16Nodes { get; init; } = [];
+    public IReadOnlyList<string> Fp16Nodes { get; init => field = value ?? []; } = [];
 
     /// <summary>Nodes in FP32 of a network that is otherwise quantized or in FP16, by first output.</summary>
-    public IReadOnlyList<string> Fp32Nodes { get; init; } = [];
+    public IReadOnlyList<string> Fp32Nodes { get; init => field = value ?? []; } = [];
 
     /// <summary>The quantized tensors, in the order of the graph.</summary>
-    public IReadOnlyList<QuantizedTensor> Tensors { get; init; } = [];
+    public IReadOnlyList<QuantizedTensor> Tensors { get; init => field = value ?? []; } = [];
 
     /// <summary>The parameters of all tensors as AIMET's encodings, for <see cref="QuantizationEncodings.Save"/> and <see cref="QaicOptions.ExternalQuantizationFile"/>.</summary>
     /// <remarks>
@@ -101,7 +103,7 @@ public sealed record PrecisionRecord
         other is not null
         && (Precision, Schema, SchemaConstants, Calibration, CalibrationReason) == (other.Precision, other.Schema, other.SchemaConstants, other.Calibration, other.CalibrationReason)
         && (Percentile, BiasPrecision, IsChannelwise, IsRowwise, ProfileHash) == (other.Percentile, other.BiasPrecision, other.IsChannelwise, other.IsRowwise, other.ProfileHash)
-        && QuantizedNodes.SequenceEqual(other.QuantizedNodes) && Fp16Nodes.SequenceEqual(other.Fp16Nodes) && Fp32Nodes.SequenceEqual(other.Fp32Nodes) && Tensors.SequenceEqual(other.Tensors);
+        && QuantizedNodes.SequenceEqual(other.QuantizedNodes) && RoundedNodes.SequenceEqual(other.RoundedNodes) && Fp16Nodes.SequenceEqual(other.Fp16Nodes) && Fp32Nodes.SequenceEqual(other.Fp32Nodes) && Tensors.SequenceEqual(other.Tensors);
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Precision, Schema, SchemaConstants, Calibration, ProfileHash, QuantizedNodes.Count, Fp16Nodes.Count, Tensors.Count);

@@ -43,6 +43,15 @@ internal static unsafe class NativeLog
     /// <summary>Drops what <see cref="TakeLastError"/> would return.</summary>
     public static void ForgetLastError() => s_errors = null;
 
+    /// <summary>Says that the library has refused to release an object, to everyone who listens: the object may be released by the collector, when its owner is gone.</summary>
+    public static void ReleaseRefused(string kind, QStatus status)
+    {
+        foreach (ILogger logger in s_loggers.Values)
+        {
+            s_releaseRefused(logger, kind, (int)status, status, null);
+        }
+    }
+
     // Runs on the caller's thread or on one of the library's. Must not throw into C.
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void OnLog(QLogLevel level, byte* text, nint user)
@@ -53,7 +62,8 @@ internal static unsafe class NativeLog
             if (level == QLogLevel.Error)
             {
                 // The cause comes first, and what followed from it on further lines; a library that never stops is cut off.
-                s_errors = s_errors is null ? message : s_errors.Length < MaxErrorLength ? $"{s_errors}; {message}" : s_errors;
+                // A message that the library sends to every context says no more the second time.
+                s_errors = s_errors is null ? message : s_errors.Length < MaxErrorLength && !s_errors.EndsWith(message, StringComparison.Ordinal) ? $"{s_errors}; {message}" : s_errors;
             }
 
             if (s_loggers.TryGetValue(user, out ILogger? logger))
@@ -87,6 +97,11 @@ internal static unsafe class NativeLog
 
     private static readonly Action<ILogger, string, Exception?>[] s_messages =
         [.. Enum.GetValues<LogLevel>().Select(level => LoggerMessage.Define<string>(level, new EventId(1001, "Library"), "libQAic: {Text}"))];
+
+    private static readonly Action<ILogger, string, int, QStatus, Exception?> s_releaseRefused = LoggerMessage.Define<string, int, QStatus>(
+        LogLevel.Warning,
+        new EventId(1004, "ReleaseRefused"),
+        "The library refused to release a {Kind}: {Status} ({Name}). It keeps the object, and what that was made from, until the process ends; if cores or memory are missing later, restart the process or reset the card");
 
     private static void Diagnosed(ILogger logger, LogLevel level, string message) => s_messages[(int)level](logger, message, null);
 }

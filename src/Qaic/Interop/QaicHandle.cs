@@ -3,8 +3,15 @@ using System.Runtime.InteropServices;
 namespace Qaic.Interop;
 
 /// <summary>One object of the library. Releases itself, and only then lets go of the object that it was made from.</summary>
+/// <remarks>
+/// A release that the library refuses for the moment (busy, again) is tried again whenever another object is released. What it refuses for another reason is left to it, with a warning:
+/// nobody knows whether such an object is half gone, and to release it twice might bring the process down.
+/// </remarks>
 internal sealed unsafe class QaicHandle : SafeHandle
 {
+    private static readonly Lock s_sync = new();
+    private static readonly List<QaicHandle> s_refused = [];
+    private static volatile bool s_hasRefused;
     private static int s_live;
 
     private readonly delegate* unmanaged[Cdecl]<nint, QStatus> _release;
@@ -62,10 +69,48 @@ internal sealed unsafe class QaicHandle : SafeHandle
     /// <inheritdoc/>
     public override string ToString() => $"{_kind} 0x{handle:x}";
 
+    /// <summary>Releases what the library has refused to release for the moment, if it does now.</summary>
+    public static void RetryRefused()
+    {
+        if (!s_hasRefused)
+        {
+            return;
+        }
+
+        QaicHandle[] refused;
+        lock (s_sync)
+        {
+            refused = [.. s_refused];
+            s_refused.Clear();
+            s_hasRefused = false;
+        }
+
+        Array.ForEach(refused, static handle => handle.TryRelease());
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
+        RetryRefused();
+        return TryRelease();
+    }
+
+    private bool TryRelease()
+    {
         QStatus status = _release(handle);
+        NativeLog.ForgetLastError();
+        if (status is QStatus.Busy or QStatus.Again)
+        {
+            // Nothing has happened yet: it keeps its memory and its parent.
+            lock (s_sync)
+            {
+                s_refused.Add(this);
+                s_hasRefused = true;
+            }
+
+            return false;
+        }
+
         Interlocked.Decrement(ref s_live);
         if (status == QStatus.Success)
         {
@@ -73,6 +118,10 @@ internal sealed unsafe class QaicHandle : SafeHandle
 
             // Else the device may still write to it, and memory that is never freed is the lesser evil.
             _memory?.DangerousRelease();
+        }
+        else
+        {
+            NativeLog.ReleaseRefused(_kind, status);
         }
 
         _parent?.DangerousRelease();

@@ -17,6 +17,12 @@ internal sealed unsafe class QaicExecObj : IDisposable
 
     private static readonly TimeSpan s_reportEvery = TimeSpan.FromSeconds(10);
 
+    // No unit of the time-out makes a wait shorter than this; and a thread that is delayed returns later, not earlier.
+    private static readonly TimeSpan s_shortestWait = TimeSpan.FromMilliseconds(1);
+
+    // So many time-outs in a row that came at once are no time-outs of a wait.
+    private const int MaxEmptyWaits = 100;
+
     private readonly QaicContext _context;
     private readonly QaicQueue _queue;
     private readonly ILogger _logger;
@@ -85,8 +91,10 @@ internal sealed unsafe class QaicExecObj : IDisposable
     {
         using QaicHandle.Lease exec = Handle.Use();
         TimeSpan reported = TimeSpan.Zero;
+        int emptyWaits = 0;
         for (; ; )
         {
+            long asked = Stopwatch.GetTimestamp();
             QStatus status = _context.Api.ExecObjWaitForCompletion(exec.Raw, WaitMicroseconds);
             if (status == QStatus.Success)
             {
@@ -95,8 +103,10 @@ internal sealed unsafe class QaicExecObj : IDisposable
             }
 
             TimeSpan elapsed = Stopwatch.GetElapsedTime(_submitted);
-            if (status != QStatus.TimedOut || elapsed > s_limit)
+            emptyWaits = Stopwatch.GetElapsedTime(asked) < s_shortestWait ? emptyWaits + 1 : 0;
+            if (status != QStatus.TimedOut || elapsed > s_limit || emptyWaits == MaxEmptyWaits)
             {
+                // Also an inference that has ended with this status, which is then what every further wait returns.
                 status.ThrowIfFailed("qaicExecObjWaitForCompletion");
             }
 

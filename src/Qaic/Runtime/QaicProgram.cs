@@ -68,6 +68,8 @@ internal sealed unsafe class QaicProgram : IDisposable
             return;
         }
 
+        // A program cannot be deactivated as long as an execution object of it is alive.
+        QaicHandle.RetryRefused();
         using (QaicHandle.Lease program = Handle.Use())
         {
             if (_active)

@@ -17,6 +17,7 @@ public sealed class PrecisionRecordEqualityTests
             Record() with { IsRowwise = true },
             Record() with { Fp16Nodes = ["c"] },
             Record() with { Fp32Nodes = ["b"] },
+            Record() with { RoundedNodes = ["b"] },
             Record() with { QuantizedNodes = [] },
             Record(scale: 2),
         ];

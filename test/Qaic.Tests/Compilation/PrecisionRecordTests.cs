@@ -26,6 +26,25 @@ public sealed class PrecisionRecordTests
     }
 
     [TestMethod]
+    public void A_record_of_an_older_version_has_empty_lists_for_what_it_does_not_know()
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            new Qaic.Qpc.QpcWriter().Add(CompilationRecord.SegmentName, """{"compiler": "embedded", "precision": {"precision": "INT8"}}"""u8.ToArray()).Write(path);
+            using var qpc = Qaic.Qpc.QpcFile.Open(path);
+            CompilationRecord record = CompilationRecord.Read(qpc)!;
+            Assert.AreEqual(("embedded", "", 0, 0), (record.Compiler, record.CompilerVersion, record.Options.Count, record.BooleanTensors.Count));
+            Assert.AreEqual(new PrecisionRecord { Precision = "INT8" }, record.Precision);
+            Assert.IsEmpty(record.Precision!.RoundedNodes);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [TestMethod]
     public void A_weight_that_two_nodes_read_has_the_smaller_scale_of_each_channel()
     {
         var record = new PrecisionRecord

@@ -7,12 +7,12 @@ namespace Qaic.Tests.Compilation;
 [TestClass]
 public sealed class SpecializationConfigTests
 {
-    private const string Classic = """
+    internal const string Classic = """
         {"specializations":[{"batch_size":"1","seq_len":"128","ctx_len":"4096"},
                             {"batch_size":"1","seq_len":"1","ctx_len":"4096"}]}
         """;
 
-    private const string Named = """
+    internal const string Named = """
         {"specializations":[{"name":"Prefill","symbols":{"batch_size":"1","seq_len":"128","ctx_len":"4096"}},
                             {"name":"Decode","symbols":{"batch_size":"1","seq_len":"1","ctx_len":"4096"}}]}
         """;

@@ -7,14 +7,14 @@ public sealed class QaicUtilTests : IDisposable
 {
     private const long GiB = 1L << 30;
 
-    private const string Json = """
+    internal const string Json = """
         {"device_info": [
           {"qid": 1, "dev_status": "Busy", "sku_type": "PCIe Ultra", "nsp_total": 16, "nsp_free": 2, "resource": {"dram_total": "33554432 KB", "dram_free": "16777216 KB"}},
           {"qid": 0, "dev_status": "Ready", "sku_type": "PCIe Ultra", "nsp_total": 16, "nsp_free": 16, "Board serial": "ABC123", "PCI Address": "0000:41:00.0", "fw_version": "1.2.3"},
         ]}
         """;
 
-    private const string Text = """
+    internal const string Text = """
         QID 0
         	Status:Ready
         	PCI Address:0000:41:00.0

@@ -9,7 +9,7 @@ namespace Qaic.Tests.Quantization;
 [TestClass]
 public sealed class EncodingsTests
 {
-    private const string Json = """
+    internal const string Json = """
         {
           "version": "0.6.1", "quantizer_args": {"per_channel_quantization": true},
           "activation_encodings": {
@@ -26,7 +26,7 @@ public sealed class EncodingsTests
         }
         """;
 
-    private const string Yaml = """
+    internal const string Yaml = """
         # as converted by others
         activation_encodings:
           input:
@@ -46,7 +46,7 @@ public sealed class EncodingsTests
           wide: [{bitwidth: 16, is_symmetric: false, offset: -32768, scale: 0.125}]
         """;
 
-    private const string Listed = """
+    internal const string Listed = """
         {"version": "1.0.0", "producer": "x",
          "activation_encodings": [
           {"name": "input", "bw": 8, "dtype": "INT", "enc_type": "PER_TENSOR", "is_sym": false, "offset": [-102], "scale": [0.00980392156862745]},
@@ -227,34 +227,6 @@ public sealed class EncodingsTests
         Assert.Contains("no scale", Assert.ThrowsExactly<ArgumentException>(() => new QuantizationEncodings([], [good with { Parameters = [] }])).Message);
         Assert.Contains("offset is 128", Assert.ThrowsExactly<ArgumentException>(() => new QuantizationEncodings([], [good with { Parameters = [new(1, 128)] }])).Message);
         Assert.Contains("24 bits", Assert.ThrowsExactly<ArgumentException>(() => new QuantizationEncodings([], [good with { Bitwidth = 24 }])).Message);
-    }
-
-    [TestMethod]
-    [DataRow(Json, "e.json")]
-    [DataRow(Yaml, "e.yaml")]
-    [DataRow(Listed, "e.json")]
-    public void Accidents_never_do_worse_than_a_clear_error(string text, string name)
-    {
-        var random = new Random(11);
-        byte[] good = Encoding.UTF8.GetBytes(text);
-        int rounds = Campaign.Size(200, 100_000);
-        int refused = 0;
-        string path = Path.Combine(_directory.FullName, name);
-        for (int round = 0; round < rounds; round++)
-        {
-            File.WriteAllBytes(path, Mutation.Of(good, random));
-            try
-            {
-                QuantizationEncodings.Load(path);
-            }
-            catch (QuantizationFormatException e)
-            {
-                refused++;
-                Assert.StartsWith(path, e.Message);
-            }
-        }
-
-        Assert.IsGreaterThan(rounds / 4, refused);
     }
 
     private QuantizationEncodings Read(string text, string name = "e.json")
