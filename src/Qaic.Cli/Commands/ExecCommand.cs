@@ -38,8 +38,7 @@ internal static class ExecCommand
         }
         catch (CompilationException e)
         {
-            // Glow's words, by which wrappers know the case.
-            console.Error.WriteLine($"QAIC_ERROR: {(e.Error == CompilationError.ProfileMismatch ? "Graph hash mismatch! " : "")}{e.Message}");
+            console.Error.WriteLine($"QAIC_ERROR: {e.Message}");
             return QaicTool.Failure;
         }
 

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Qaic.Cli.Data;
 using Spectre.Console;
@@ -100,17 +99,8 @@ internal static class RunCommand
         int rows = all.Values.First().Shape[0];
         for (int at = 0; at < rows; at += session.BatchSize)
         {
-            int count = Math.Min(session.BatchSize, rows - at);
-            yield return all.ToDictionary(p => p.Key, p => Rows(p.Value, at, count));
+            yield return InputFiles.Rows(all, at, Math.Min(session.BatchSize, rows - at));
         }
-    }
-
-    private static Tensor Rows(Tensor tensor, int first, int count)
-    {
-        Tensor part = Tensor.Zeros(new TensorSpec("rows", tensor.ElementType, [count, .. tensor.Shape.Skip(1)]));
-        int rowBytes = tensor.Bytes.Length / tensor.Shape[0];
-        tensor.Bytes.Slice(first * rowBytes, count * rowBytes).CopyTo(part.Bytes);
-        return part;
     }
 
     private static void Show(ToolConsole console, Session session, RunSummary summary)

@@ -58,6 +58,22 @@ internal sealed class InputFiles(IReadOnlyList<TensorSpec> inputs, bool hasBatch
         string Placed(string file) => !File.Exists(file) && File.Exists(Path.GetFullPath(file, directory)) ? Path.GetFullPath(file, directory) : file;
     }
 
+    /// <summary>The rows of a sample, each without the leading dimension; the sample itself if there is no batch.</summary>
+    public IEnumerable<IReadOnlyDictionary<string, Tensor>> Rows(IReadOnlyDictionary<string, Tensor> sample) => !hasBatch ? [sample]
+        : Enumerable.Range(0, sample.Values.First().Shape[0]).Select(row => (IReadOnlyDictionary<string, Tensor>)sample.ToDictionary(p => p.Key, p => Slice(p.Value, row, [.. p.Value.Shape.Skip(1)], 1)));
+
+    /// <summary>Some rows of a sample, as a sample.</summary>
+    public static IReadOnlyDictionary<string, Tensor> Rows(IReadOnlyDictionary<string, Tensor> sample, int first, int count) =>
+        sample.ToDictionary(p => p.Key, p => Slice(p.Value, first, [count, .. p.Value.Shape.Skip(1)], count));
+
+    private static Tensor Slice(Tensor tensor, int first, ImmutableArray<int> shape, int rows)
+    {
+        var part = Tensor.Zeros(new TensorSpec("rows", tensor.ElementType, shape));
+        int rowBytes = tensor.Bytes.Length / tensor.Shape[0];
+        tensor.Bytes.Slice(first * rowBytes, rows * rowBytes).CopyTo(part.Bytes);
+        return part;
+    }
+
     private Dictionary<string, Tensor> Load(IReadOnlyList<string> files, string where)
     {
         try
