@@ -43,9 +43,9 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
             error.WriteLine("error: interrupted");
             return Interrupted;
         }
-        catch (Exception e) when (e is UsageException or ArgumentException)
+        catch (UsageException e)
         {
-            error.WriteLine($"error: {Sentence(e)}");
+            error.WriteLine($"error: {e.Message}");
             return WrongUsage;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CompilationException or QaicException or QpcFormatException or QuantizationFormatException or NotSupportedException)
@@ -60,9 +60,6 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
             return Failure;
         }
     }
-
-    // Without the name of a parameter, which says nothing to a user.
-    private static string Sentence(Exception e) => e is ArgumentException { ParamName: { } name } ? e.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : e.Message;
 
     private RootCommand Root() => new(
         "Networks for Qualcomm Cloud AI 100 cards. Results go to standard output, everything else to standard error. "

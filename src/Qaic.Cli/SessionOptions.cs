@@ -32,8 +32,7 @@ internal sealed class SessionOptions
     /// <summary>The options in force: of the file, then of <c>--set</c> and <paramref name="named"/>, which must not name the same one twice.</summary>
     /// <param name="result">The command line.</param>
     /// <param name="named">Further options, by name and text, that the command has of its own.</param>
-    /// <exception cref="Qaic.Options.OptionException">A key is unknown or there twice, or a value is none of its values.</exception>
-    /// <exception cref="UsageException">A pair has no equals sign, or the library is of no use to the backend.</exception>
+    /// <exception cref="UsageException">An option is unknown or there twice, has a value that is none of its own, or does not go with another; a pair has no equals sign; or the library is of no use to the backend.</exception>
     public QaicOptions Read(ParseResult result, IEnumerable<(string Name, string Text)>? named = null)
     {
         var words = new List<(string, string)>();
@@ -48,13 +47,12 @@ internal sealed class SessionOptions
             words.Add(("backend", backend));
         }
 
-        QaicOptions options = QaicOptions.FromKeywords(OptionWords.ToKeywords(words.Concat(named ?? [])), result.GetValue(_file) is { } file ? QaicOptions.FromYaml(file) : null);
+        QaicOptions options = UsageException.Checked(() => QaicOptions.FromKeywords(OptionWords.ToKeywords(words.Concat(named ?? [])), result.GetValue(_file) is { } file ? QaicOptions.FromYaml(file) : null));
         if (result.GetValue(_library) is not null && options.Backend == QaicBackend.Simulated)
         {
             throw new UsageException("--library names the library of a card, and the backend is the simulated card, which needs none. Leave one of them out.");
         }
 
-        options.Validate();
         return options;
     }
 

@@ -50,14 +50,14 @@ internal static class CalibrateCommand
                 IEnumerable<IReadOnlyDictionary<string, Tensor>> Samples() => listed is null ? [reader.Load(files)] : reader.LoadList(listed);
                 Platform platform = session.Platform(result) ?? Platform.Select(options.Backend, log);
                 long rows = 0;
-                QuantizationProfile profile = console.Progress($"Profiling {Path.GetFileName(path)}", tell => platform.Profile(
+                QuantizationProfile profile = WithData(() => console.Progress($"Profiling {Path.GetFileName(path)}", tell => platform.Profile(
                     path, Samples(), options, new Teller<ProfilingProgress>(p =>
                     {
                         rows = p.Samples;
                         tell(string.Create(CultureInfo.InvariantCulture, $"{p.Samples} rows, {p.Tensors} tensors"));
                     }),
                     log,
-                    token));
+                    token)));
                 string target = result.GetRequiredValue(output);
                 profile.Save(target);
                 var written = new List<string> { target };
@@ -89,6 +89,19 @@ internal static class CalibrateCommand
             },
             CancellationToken.None));
         return command;
+    }
+
+    // That samples are not as they should be is a fault of the files.
+    private static T WithData<T>(Func<T> profile)
+    {
+        try
+        {
+            return profile();
+        }
+        catch (ArgumentException e)
+        {
+            throw new IOException($"The data cannot be profiled. {e.Message}", e);
+        }
     }
 
     // The inputs in the shapes of a profile are those of the float network.

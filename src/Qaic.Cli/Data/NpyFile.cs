@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Numerics;
 using System.Text;
 
 namespace Qaic.Cli.Data;
@@ -60,7 +61,7 @@ internal sealed record NpyFile(char Kind, int Size, ImmutableArray<int> Shape, b
         }
 
         (char kind, int size, bool isBigEndian) = TypeOf(header.Descr, path);
-        decimal expected = header.Shape.Aggregate((decimal)size, (bytes, dim) => bytes > int.MaxValue && dim > 0 ? bytes : bytes * dim);
+        BigInteger expected = header.Shape.Aggregate((BigInteger)size, (bytes, dim) => bytes * dim);
         byte[] data = file[(start + (int)length)..];
         if (expected != data.Length)
         {

@@ -53,8 +53,7 @@ internal sealed class ExecCommandLine
     /// <summary>Reads a command line.</summary>
     /// <param name="arguments">The words behind the name of the tool.</param>
     /// <param name="unsupported">Further arguments as they are (QAIC_COMPILER_OPTS_UNSUPPORTED), which are recorded; null for none.</param>
-    /// <exception cref="UsageException">A flag is unknown, in the vendor's words; or it has no value, or a word is no flag.</exception>
-    /// <exception cref="ArgumentException">A value is none of the option's, or options exclude each other.</exception>
+    /// <exception cref="UsageException">A flag is unknown, in the vendor's words; or it has no value, or one that is none of its own; or a word is no flag, or options exclude each other.</exception>
     public static ExecCommandLine Parse(IReadOnlyList<string> arguments, string? unsupported = null)
     {
         var line = new ExecCommandLine();
@@ -115,11 +114,10 @@ internal sealed class ExecCommandLine
             words.Add(("num_activations", activations));
         }
 
-        QaicOptions options = QaicOptions.FromKeywords(OptionWords.ToKeywords(words), QaicOptions.Default with
+        QaicOptions options = UsageException.Checked(() => QaicOptions.FromKeywords(OptionWords.ToKeywords(words), QaicOptions.Default with
         {
             CompilerArguments = [.. (unsupported ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)],
-        });
-        options.Validate();
+        }));
         if (Text("use-random-input-data") is { } distribution && distribution is not ("gaussian" or "uniform"))
         {
             throw new UsageException($"-use-random-input-data must be gaussian or uniform, not '{distribution}'.");
