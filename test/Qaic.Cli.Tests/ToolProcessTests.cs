@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.Versioning;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using Qaic.Compilation;
@@ -10,6 +11,7 @@ namespace Qaic.Cli.Tests;
 /// <summary>The tool as a process of its own.</summary>
 [TestClass]
 [OSCondition(OperatingSystems.Linux)]
+[UnsupportedOSPlatform("windows")]
 public sealed class ToolProcessTests : ToolTest
 {
     private static string Tool => Path.Combine(AppContext.BaseDirectory, "Qaic.Cli.dll");
@@ -82,10 +84,21 @@ public sealed class ToolProcessTests : ToolTest
         Assert.AreEqual((5u, 4, "FP16"), (network.NumCores, network.BatchSize, CompilationRecord.Read(file)!.Precision!.Precision));
     }
 
-    private static Process Start(params string[] args)
+    [TestMethod]
+    public async Task The_operators_that_are_supported_are_listed_in_the_working_directory()
+    {
+        using Process list = Start("exec", "-operators-supported=onnx");
+        using Process other = Start("exec", "-operators-supported=caffe");
+        await Task.WhenAll(list.WaitForExitAsync(TestContext.CancellationToken), other.WaitForExitAsync(TestContext.CancellationToken));
+
+        Assert.AreEqual((QaicTool.Success, QaicTool.WrongUsage), (list.ExitCode, other.ExitCode));
+        CollectionAssert.Contains(File.ReadAllLines(At("OnnxSupportedOperators.txt")), "Conv");
+    }
+
+    private Process Start(params string[] args)
     {
         // A shell that starts tests in the background has its children ignore the signal.
-        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Tool, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Tool, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = At() };
         return Process.Start(start)!;
     }
 

@@ -120,7 +120,7 @@ internal static class CalibrateCommand
             throw new UsageException($"'{model}' is no .onnx file. Profiles are made of models, not of compiled networks.");
         }
 
-        await using Session network = await Session.CreateAsync(model, shapes, loggerFactory: log, cancellationToken: cancellationToken).ConfigureAwait(false);
+        using Session network = await Session.CreateAsync(model, shapes, loggerFactory: log, cancellationToken: cancellationToken).ConfigureAwait(false);
         return InputFiles.Of(network);
     }
 

@@ -40,7 +40,7 @@ internal static class RunCommand
                     throw new UsageException(listed is null ? "There is no data to run on. Add --input name=file for each input, or --input-list file." : "--input and --input-list exclude each other: both are the data. Leave one out.");
                 }
 
-                await using Session opened = await Session.CreateAsync(result.GetRequiredValue(network), options, session.Platform(result), log, token).ConfigureAwait(false);
+                using Session opened = await Session.CreateAsync(result.GetRequiredValue(network), options, session.Platform(result), log, token).ConfigureAwait(false);
                 var reader = InputFiles.Of(opened);
                 IEnumerable<IReadOnlyDictionary<string, Tensor>> samples = listed is null ? Batches(reader.Load(files), opened) : reader.LoadList(listed);
                 RunSummary summary = await Run(opened, samples, result.GetValue(directory), result.GetValue(format), token).ConfigureAwait(false);

@@ -16,7 +16,7 @@ internal static class ExecRun
     public static async Task Run(ToolConsole console, ExecCommandLine line, string qpc, ToolLog log, CancellationToken cancellationToken)
     {
         QaicOptions options = QaicOptions.Default with { DeviceIds = line.Options.DeviceIds, NumActivations = line.Options.NumActivations, Backend = QaicBackend.Simulated };
-        await using Session session = await Session.CreateAsync(qpc, options, loggerFactory: log, cancellationToken: cancellationToken).ConfigureAwait(false);
+        using Session session = await Session.CreateAsync(qpc, options, loggerFactory: log, cancellationToken: cancellationToken).ConfigureAwait(false);
         bool hasList = line.Options.InputListFile is not null && !line.Profiles;
         IReadOnlyDictionary<string, Tensor>[] given = hasList ? [.. InputFiles.Of(session).LoadList(line.Options.InputListFile!)] : [RandomInputs(session.Inputs, line.IsGaussian)];
         long? count = line.NumIter ?? (line.Seconds is null ? given.Length : null);
