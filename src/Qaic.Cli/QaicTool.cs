@@ -1,5 +1,8 @@
 using System.CommandLine;
 using Qaic.Cli.Commands;
+using Qaic.Compilation;
+using Qaic.Qpc;
+using Qaic.Quantization;
 
 namespace Qaic.Cli;
 
@@ -7,7 +10,8 @@ namespace Qaic.Cli;
 /// <param name="output">Receives results.</param>
 /// <param name="error">Receives what went wrong.</param>
 /// <param name="isRedirected">Whether the output is no terminal.</param>
-internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedirected)
+/// <param name="isErrorRedirected">Whether <paramref name="error"/> is no terminal.</param>
+internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedirected, bool isErrorRedirected = true)
 {
     /// <summary>Exit code of a command that did what it was asked.</summary>
     public const int Success = 0;
@@ -18,16 +22,33 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
     /// <summary>Exit code of a command that could not do what it was asked; the reason is on standard error.</summary>
     public const int Failure = 2;
 
-    private readonly ToolConsole _console = new(output, error, isRedirected);
+    /// <summary>Exit code of a command that was interrupted (Ctrl-C), as shells have it.</summary>
+    public const int Interrupted = 130;
+
+    // What is being done when Ctrl-C comes has this long to end: a compilation between two looks at its token, an inference on a card.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+
+    private readonly ToolConsole _console = new(output, error, isRedirected, isErrorRedirected);
 
     public int Run(string[] args)
     {
         try
         {
             // The vendor's syntax, not ours: nothing of it is parsed here.
-            return args is ["exec", .. var rest] ? ExecCommand.Run(_console, rest) : Root().Parse(args).Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false });
+            return args is ["exec", .. var rest] ? ExecCommand.Run(_console, rest) : Root().Parse(args).Invoke(
+                new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_patience });
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (OperationCanceledException)
+        {
+            error.WriteLine("error: interrupted");
+            return Interrupted;
+        }
+        catch (UsageException e)
+        {
+            error.WriteLine($"error: {e.Message}");
+            return WrongUsage;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CompilationException or QaicException or QpcFormatException or QuantizationFormatException or NotSupportedException)
         {
             error.WriteLine($"error: {e.Message}");
             return Failure;
@@ -40,7 +61,9 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
         }
     }
 
-    private RootCommand Root() => new("Networks for Qualcomm Cloud AI 100 cards.")
+    private RootCommand Root() => new(
+        "Networks for Qualcomm Cloud AI 100 cards. Results go to standard output, everything else to standard error. "
+        + "Exit codes: 0 done, 1 the command line or an option is wrong, 2 it could not be done, 130 interrupted.")
     {
         CompileCommand.Create(_console),
         ExecCommand.Create(_console),

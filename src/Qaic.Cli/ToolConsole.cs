@@ -9,7 +9,8 @@ namespace Qaic.Cli;
 /// <param name="output">Receives results.</param>
 /// <param name="error">Receives what went wrong, warnings and progress, so that results can be piped.</param>
 /// <param name="isRedirected">Whether the output is no terminal: then there are no colours, and lines are not broken.</param>
-internal sealed class ToolConsole(TextWriter output, TextWriter error, bool isRedirected)
+/// <param name="isErrorRedirected">The same of <paramref name="error"/>: then no progress is shown.</param>
+internal sealed class ToolConsole(TextWriter output, TextWriter error, bool isRedirected, bool isErrorRedirected = true)
 {
     // Wider than any table: nothing breaks the lines of a file, whatever names a network has.
     private const int RedirectedWidth = 1_000_000;
@@ -24,6 +25,13 @@ internal sealed class ToolConsole(TextWriter output, TextWriter error, bool isRe
 
     /// <summary>For tables and colours.</summary>
     public IAnsiConsole Terminal { get; } = Create(output, isRedirected);
+
+    /// <summary>Does work, and shows on the terminal of the errors that it goes on; where there is none, nothing is shown.</summary>
+    /// <param name="title">What is being done.</param>
+    /// <param name="work">The work; it may say how far it has come, from any thread.</param>
+    public T Progress<T>(string title, Func<Action<string>, T> work) =>
+        isErrorRedirected ? work(static _ => { }) : Create(error, isRedirected: false).Status().Start(
+            Markup.Escape(title), context => work(text => context.Status = Markup.Escape($"{title} {text}")));
 
     /// <summary>Writes a result for machines.</summary>
     public void WriteJson(JsonNode node) => output.WriteLine(node.ToJsonString(s_json));

@@ -62,17 +62,7 @@ internal sealed class QpcReport
         }
 
         console.Write(container);
-        var network = new Table { Title = new TableTitle($"Network {Markup.Escape(_network.NetworkName)}: {_network.NumCores} cores, {_network.BatchSize} rows per inference"), Border = TableBorder.Simple };
-        network.AddColumns("", "tensor", "type", "shape", "bytes", "scale", "offset").Columns[4].RightAligned();
-        foreach (IoBinding binding in _bindings)
-        {
-            bool isScaled = binding.QuantScale is not 0 and not 1;
-            network.AddRow(Cells(
-                Direction(binding), binding.Name, binding.Type.ToString(), Shape(binding.Dims), Number(binding.Size), isScaled ? Number(binding.QuantScale) : "", isScaled ? Number(binding.QuantOffset) : ""));
-        }
-
-        console.Write(network);
-        WriteShapeSets(console);
+        WriteNetwork(console);
         if (_record is null)
         {
             console.MarkupLine("No compilation record: another compiler made it, and keeps options and precision to itself.");
@@ -88,6 +78,22 @@ internal sealed class QpcReport
 
         console.Write(options);
         WritePrecision(console);
+    }
+
+    /// <summary>The network's inputs, outputs and sets of shapes only.</summary>
+    public void WriteNetwork(IAnsiConsole console)
+    {
+        var network = new Table { Title = new TableTitle($"Network {Markup.Escape(_network.NetworkName)}: {_network.NumCores} cores, {_network.BatchSize} rows per inference"), Border = TableBorder.Simple };
+        network.AddColumns("", "tensor", "type", "shape", "bytes", "scale", "offset").Columns[4].RightAligned();
+        foreach (IoBinding binding in _bindings)
+        {
+            bool isScaled = binding.QuantScale is not 0 and not 1;
+            network.AddRow(Cells(
+                Direction(binding), binding.Name, binding.Type.ToString(), Shape(binding.Dims), Number(binding.Size), isScaled ? Number(binding.QuantScale) : "", isScaled ? Number(binding.QuantOffset) : ""));
+        }
+
+        console.Write(network);
+        WriteShapeSets(console);
     }
 
     private void WriteShapeSets(IAnsiConsole console)

@@ -210,6 +210,13 @@ public sealed class CompileCache
         return freed;
     }
 
+    /// <summary>Evicts what was last used before a moment and what no process holds.</summary>
+    /// <param name="lastUsedBefore">What was used then or later stays.</param>
+    /// <returns>Bytes that were freed.</returns>
+    /// <exception cref="IOException">The directory cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The directory may not be read.</exception>
+    public long Clear(DateTimeOffset lastUsedBefore) => Evict(0, wait: true, lastUsedBefore).Bytes;
+
     /// <summary>The directory where no option names one; null if the user has none.</summary>
     internal static string? DefaultLocation()
     {
@@ -480,7 +487,7 @@ public sealed class CompileCache
         }
     }
 
-    private (int Count, long Bytes) Evict(long limit, bool wait = false)
+    private (int Count, long Bytes) Evict(long limit, bool wait = false, DateTimeOffset? lastUsedBefore = null)
     {
         if (!Directory.Exists(_entries))
         {
@@ -504,7 +511,8 @@ public sealed class CompileCache
         (int count, long freed) = (0, 0L);
         foreach (CachedQpc entry in entries.Reverse())
         {
-            if (size <= limit)
+            // The one that was used longest ago comes first.
+            if (size <= limit || entry.LastUsedAt >= lastUsedBefore)
             {
                 break;
             }

@@ -5,7 +5,7 @@ using Qaic.Qpc;
 namespace Qaic.Compilation;
 
 /// <summary>Reads of an ONNX model what must be known before it is compiled: the files in which it keeps weights outside of itself, its inputs, and its batch symbol. Field numbers are those of onnx.proto.</summary>
-internal static unsafe class OnnxFiles
+public static unsafe class OnnxFiles
 {
     // Subgraphs nest in control flow; the bound keeps a hostile model from exhausting the stack.
     private const int MaxDepth = 64;
@@ -15,7 +15,7 @@ internal static unsafe class OnnxFiles
     /// <summary>The locations that the model's tensors name, as they are written; each once, sorted.</summary>
     /// <exception cref="QpcFormatException">The file is no ONNX model, or nests too deeply.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
-    public static IReadOnlyCollection<string> ExternalLocations(string modelPath)
+    internal static IReadOnlyCollection<string> ExternalLocations(string modelPath)
     {
         var locations = new SortedSet<string>(StringComparer.Ordinal);
         Visit(modelPath, model => Model(model, locations));
@@ -25,15 +25,28 @@ internal static unsafe class OnnxFiles
     /// <summary>The symbol that is the first dimension of every input: the batch.</summary>
     /// <returns>Null if an input has another one there, or a number, or nothing; or if there is no input.</returns>
     /// <inheritdoc cref="ExternalLocations" path="/exception"/>
-    public static string? LeadingSymbol(string modelPath)
+    internal static string? LeadingSymbol(string modelPath)
     {
         string?[] symbols = [.. Inputs(modelPath).Select(i => i.LeadingSymbol).Distinct()];
         return symbols is [{ } common] ? common : null;
     }
 
+    /// <summary>Whether the first dimension of every input is the same one and open, so that it is the batch and can be chosen.</summary>
+    /// <param name="modelPath">Path of the <c>.onnx</c> file.</param>
+    /// <param name="symbol">Its symbol; null if it has no name, or is not open.</param>
+    /// <exception cref="QpcFormatException">The file is no ONNX model, or nests too deeply.</exception>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public static bool HasOpenBatch(string modelPath, out string? symbol)
+    {
+        (long? Length, string? Symbol)[] leading = [.. Inputs(modelPath).Select(i => i.Dimensions.IsDefaultOrEmpty ? (0, null) : (i.Dimensions[0].Length, i.Dimensions[0].Symbol)).Distinct()];
+        bool isOpen = leading is [{ Length: null }];
+        symbol = isOpen && leading[0].Symbol is { Length: > 0 } name ? name : null;
+        return isOpen;
+    }
+
     /// <summary>The inputs in the model's order, without those that only give an initializer's type.</summary>
     /// <inheritdoc cref="ExternalLocations" path="/exception"/>
-    public static IReadOnlyList<OnnxInput> Inputs(string modelPath)
+    internal static IReadOnlyList<OnnxInput> Inputs(string modelPath)
     {
         // Before version 4 of the format every initializer is an input as well, and no input of the network.
         var initializers = new HashSet<string>(StringComparer.Ordinal);

@@ -29,5 +29,35 @@ public sealed record ModelInput(string Name, string Type, ImmutableArray<int> Sh
         return $"{Name},{Type}{quantization},[{string.Join(',', Dims.Select(d => d.ToString(CultureInfo.InvariantCulture)))}]";
     }
 
+    /// <summary>Reads what <see cref="ToString"/> writes; null if it is not in that form. Names have no commas.</summary>
+    internal static ModelInput? TryParse(string text)
+    {
+        int bracket = text.IndexOf('[', StringComparison.Ordinal);
+        if (bracket < 1 || !text.EndsWith(']') || text[..bracket].Split(',', StringSplitOptions.TrimEntries) is not [{ Length: > 0 } name, { Length: > 0 } type, .. var rest, ""])
+        {
+            return null;
+        }
+
+        var shape = ImmutableArray.CreateBuilder<int>();
+        foreach (string dim in text[(bracket + 1)..^1].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (!int.TryParse(dim, NumberStyles.None, CultureInfo.InvariantCulture, out int length))
+            {
+                return null;
+            }
+
+            shape.Add(length);
+        }
+
+        var input = new ModelInput(name, type, shape.ToImmutable());
+        return rest switch
+        {
+            [] => input,
+            [var scaleText, var offsetText] when decimal.TryParse(scaleText, NumberStyles.Float, CultureInfo.InvariantCulture, out decimal scale)
+                && int.TryParse(offsetText, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int offset) => input with { Scale = scale, Offset = offset },
+            _ => null,
+        };
+    }
+
     internal ImmutableArray<int> Dims => Shape.IsDefault ? [] : Shape;
 }

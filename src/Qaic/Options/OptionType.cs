@@ -341,15 +341,15 @@ internal abstract class OptionType
 
     private sealed class ModelInputType : OptionType
     {
-        private const string Expected = "a mapping with input_name, input_type and input_shape";
+        private const string Expected = "a mapping with input_name, input_type and input_shape, or text 'name,type,[shape]'";
 
         public override string Name => "dict";
 
         public override object Read(RawValue raw, OptionForm form)
         {
-            if (raw is RawScalar { Value: ModelInput input })
+            if (raw is RawScalar { Value: ModelInput or string } scalar)
             {
-                return input;
+                return scalar.Value as ModelInput ?? ModelInput.TryParse((string)scalar.Value) ?? throw new FormatException(Expected);
             }
 
             string? name = null, type = null;

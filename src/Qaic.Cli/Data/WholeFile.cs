@@ -1,0 +1,48 @@
+namespace Qaic.Cli.Data;
+
+/// <summary>Writes a file that is there complete or not at all, whenever the tool is ended.</summary>
+internal sealed class WholeFile : IDisposable
+{
+    private readonly string _path;
+    private readonly string _half;
+    private bool _isComplete;
+
+    /// <param name="path">The file; its directory is made if it is missing.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public WholeFile(string path)
+    {
+        _path = Path.GetFullPath(path);
+        Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
+        _half = $"{_path}.{Guid.NewGuid():n}";
+        Stream = new FileStream(_half, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+    }
+
+    /// <summary>Receives the content.</summary>
+    public FileStream Stream { get; }
+
+    /// <summary>Puts the content in its place; an existing file is replaced.</summary>
+    public void Complete()
+    {
+        Stream.Dispose();
+        File.Move(_half, _path, overwrite: true);
+        _isComplete = true;
+    }
+
+    public void Dispose()
+    {
+        Stream.Dispose();
+        if (!_isComplete)
+        {
+            File.Delete(_half);
+        }
+    }
+
+    /// <summary>Writes a file at once.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        using var file = new WholeFile(path);
+        write(file.Stream);
+        file.Complete();
+    }
+}
