@@ -19,6 +19,8 @@ internal static class BenchReport
         console.WriteLine(Line(
             $"{Path.GetFileName(result.ModelPath)}, {LoadSettings.NameOf(settings.Scenario)}{Load(settings)}: {result.Platform}, device {string.Join(", ", options.DeviceIds)}, {Plural(options.NumActivations, "activation")} × {Plural(options.SetSize, "slot")}, {Plural(result.Repetitions[0].RowsPerInference, "row")} per inference"));
         console.Write(Summary(result));
+        console.WriteLine(Line(
+            $"{Plural(result.Repetitions.Sum(r => r.Completed), "inference")} in {Plural(result.Repetitions.Count, "repetition")}, {result.Repetitions.Sum(r => r.Seconds):0.0} s; percentiles within {LatencyHistogram.RelativeError * 100:0.0} %."));
         WriteServer(result, console);
         LatencyHistogram latency = result.Latency;
         WriteHistogram(latency, console);
@@ -49,8 +51,6 @@ internal static class BenchReport
                 : [metric.Name, Number(spread.Median)]);
         }
 
-        long inferences = result.Repetitions.Sum(r => r.Completed);
-        table.Caption = new TableTitle(Line($"{Plural(inferences, "inference")} in {Plural(result.Repetitions.Count, "repetition")}, {result.Repetitions.Sum(r => r.Seconds):0.0} s; percentiles within {LatencyHistogram.RelativeError * 100:0.0} %"));
         return table;
     }
 

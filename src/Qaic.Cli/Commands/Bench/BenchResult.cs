@@ -74,7 +74,7 @@ internal sealed record BenchResult(LoadSettings Settings, IReadOnlyList<Measurem
     public JsonObject ToJson() => new()
     {
         ["format"] = Format,
-        ["at"] = At.ToString("o", CultureInfo.InvariantCulture),
+        ["at"] = At.UtcDateTime.ToString("o", CultureInfo.InvariantCulture),
         ["scenario"] = LoadSettings.NameOf(Settings.Scenario),
         ["model"] = new JsonObject { ["path"] = ModelPath, ["sha256"] = ModelHash, ["inputs"] = Inputs, ["rowsPerInference"] = Repetitions[0].RowsPerInference },
         ["settings"] = SettingsToJson(),
