@@ -10,7 +10,7 @@ public sealed class HostDiagnosis
     {
         var card = new CardChecks(host);
         var library = new LibraryChecks(host, card.Seen);
-        var tools = new ToolChecks(host, card.Seen.Count > 0);
+        var tools = new ToolChecks(host, library.Devices.Count > 0);
         Checks = [ToolChecks.System(host), .. card.All(), .. library.All(), .. tools.All()];
         Devices = library.Devices;
         HasCard = Devices.Any(device => device.MayRun);

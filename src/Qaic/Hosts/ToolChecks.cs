@@ -11,6 +11,7 @@ internal sealed class ToolChecks(HostView host, bool hasCards)
 {
     private const string CompilerLibraryVariable = "QAIC_COMPILER_LIB";
     private const long LittleSpace = 1L << 30;
+    private const double MiB = 1L << 20;
     private const double GiB = 1L << 30;
 
     private static readonly string[] s_variables =
@@ -144,14 +145,14 @@ internal sealed class ToolChecks(HostView host, bool hasCards)
 
         // Where it will be made, if it is not there yet.
         string existing = cache.Location;
-        while (!Directory.Exists(existing) && Path.GetDirectoryName(existing) is { } parent)
+        while (!Directory.Exists(existing) && !File.Exists(existing) && Path.GetDirectoryName(existing) is { } parent)
         {
             existing = parent;
         }
 
-        if (!Sysfs.MayReadAndWrite(existing) || File.Exists(cache.Location))
+        if (File.Exists(existing) || !Sysfs.MayReadAndWrite(existing))
         {
-            return new(Name, Problem, $"{cache.Location} cannot be written to.", $"Models are compiled again each time. Set {CompileCache.DirectoryVariable} (or the option cache_dir) to a directory of this user's, or correct the permissions of {existing}.");
+            return new(Name, Problem, $"{cache.Location} cannot be written to{(File.Exists(existing) ? $": {existing} is a file" : "")}.", $"Models are compiled again each time. Set {CompileCache.DirectoryVariable} (or the option cache_dir) to a directory of this user's, or correct the permissions of {existing}.");
         }
 
         try
@@ -159,7 +160,7 @@ internal sealed class ToolChecks(HostView host, bool hasCards)
             long free = new DriveInfo(existing).AvailableFreeSpace;
             IReadOnlyList<CachedQpc> entries = cache.Entries();
             string found = string.Create(
-                CultureInfo.InvariantCulture, $"{cache.Location}: {entries.Count} networks, {entries.Sum(e => e.Bytes) / GiB:0.00} of at most {cache.LimitBytes / GiB:0.##} GiB; {free / GiB:0.0} GiB free on the disk.");
+                CultureInfo.InvariantCulture, $"{cache.Location}: {entries.Count} networks, {entries.Sum(e => e.Bytes) / MiB:0.#} MiB of at most {cache.LimitBytes / GiB:0.##} GiB; {free / GiB:0.0} GiB free on the disk.");
             return free < LittleSpace ? new(Name, Warning, found, "The disk is nearly full; 'qaic cache' makes room.") : new(Name, Ok, found);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
