@@ -105,6 +105,7 @@ internal sealed class BenchCommand
             cancellationToken.ThrowIfCancellationRequested();
         }
 
+        Progress($"measuring {repetitions} × {(settings.Count is { } count ? $"{count} inferences" : $"{settings.Duration.TotalSeconds:0.###} s")}");
         var measured = new BenchResult(settings, benchmark.Repeat(settings, repetitions, Progress, cancellationToken))
         {
             ModelPath = model,
@@ -211,6 +212,8 @@ internal sealed class BenchCommand
             yield return new("set_size", setSize);
         }
     }
+
+    private void Progress(FormattableString line) => Progress(FormattableString.Invariant(line));
 
     private void Progress(string line) => _console.Error.WriteLine(line);
 
