@@ -81,8 +81,8 @@ public sealed class DevicesTests
         using var error = new StringWriter();
         await new DeviceWatch(new ToolConsole(output, error, isRedirected: true), Look, TimeSpan.FromMilliseconds(1), TimeProvider.System).Run(false, 4, TestContext.CancellationToken);
         CollectionAssert.AreEqual(
-            new[] { "1", "0", "failed: the driver is gone", "1" },
-            output.ToString().TrimEnd().Split('\n').Select(l => JsonDocument.Parse(l).RootElement).Select(e => e.TryGetProperty("failure", out JsonElement f) ? $"failed: {f.GetString()}" : $"{e.GetProperty("devices").GetArrayLength()}").ToArray());
+            new[] { "Ready", "Error", "failed: the driver is gone", "Ready" },
+            output.ToString().TrimEnd().Split('\n').Select(l => JsonDocument.Parse(l).RootElement).Select(e => e.TryGetProperty("failure", out JsonElement f) ? $"failed: {f.GetString()}" : e.GetProperty("devices")[0].GetProperty("state").GetString()).ToArray());
 
         IReadOnlyList<QaicDevice> Look()
         {

@@ -8,6 +8,7 @@ namespace Qaic.Cli.Tests.Bench;
 
 /// <summary>Loads on a simulated card, also on one that stalls and fails.</summary>
 [TestClass]
+[DoNotParallelize] // Native objects are counted after each test, and load makes others late.
 public sealed class LoadTests : IDisposable
 {
     private const long Millisecond = 1_000_000;
@@ -156,7 +157,7 @@ public sealed class LoadTests : IDisposable
     private static QaicOptions Dynamic()
     {
         var none = System.Collections.Immutable.ImmutableDictionary<string, int>.Empty;
-        return new QaicOptions { Specializations = [none.Add("batch", 2).Add("seq", 8), none.Add("batch", 4).Add("seq", 16)] };
+        return new QaicOptions { Specializations = [none.Add("batch", 2).Add("sequence", 8), none.Add("batch", 4).Add("sequence", 16)] };
     }
 
     private static string Refused(Session session, params string[] files) => Assert.ThrowsExactly<ArgumentException>(() => BenchInputs.Create(session, files, 1, null)).Message;
