@@ -14,6 +14,9 @@ internal sealed class ToolChecks(HostView host, bool hasCards)
     private const double MiB = 1L << 20;
     private const double GiB = 1L << 30;
 
+    // Those that ONNX Runtime's kernels are written for, in the kernel's words.
+    private static readonly string[] s_instructions = ["avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_fp16", "amx_int8", "asimddp", "i8mm", "sve"];
+
     private static readonly string[] s_variables =
         ["QAIC_LIB", "QAIC_COMPILER", CompilerLibraryVariable, "QAIC_COMPILER_OPTS_UNSUPPORTED", CompileCache.DirectoryVariable, "QAIC_SERIALIZE_DEVICE", "QAIC_VISIBLE_DEVICES", "QAIC_DEBUG", "LD_LIBRARY_PATH"];
 
@@ -119,7 +122,7 @@ internal sealed class ToolChecks(HostView host, bool hasCards)
 
         string? model = Line(info, "model name") ?? Line(info, "Hardware");
         HashSet<string> flags = [.. (Line(info, "flags") ?? Line(info, "Features") ?? "").Split(' ', StringSplitOptions.RemoveEmptyEntries)];
-        string[] known = [.. new[] { "avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_fp16", "amx_int8", "asimddp", "i8mm", "sve" }.Where(flags.Contains)];
+        string[] known = [.. s_instructions.Where(flags.Contains)];
         string found = $"{model ?? "of unknown name"}: {(known.Length == 0 ? "none of the known vector instructions" : string.Join(", ", known))}.";
         bool isX64 = host.Architecture == Architecture.X64;
         return isX64 && !flags.Contains("avx512_vnni") && !flags.Contains("avx_vnni")
