@@ -7,7 +7,7 @@ namespace Qaic.Tests;
 public sealed partial class ArchitectureTests
 {
     // Lowest first. A file may use its own layer and any layer to its left.
-    private static readonly string[] s_layers = ["Options", "Interop", "Qpc", "Diagnostics", "Quantization", "Compilation", "Runtime", "Simulation"];
+    private static readonly string[] s_layers = ["Options", "Interop", "Qpc", "Diagnostics", "Quantization", "Compilation", "Runtime", "Simulation", "Hosts"];
 
     [TestMethod]
     public void Layers_only_look_down()
@@ -35,7 +35,7 @@ public sealed partial class ArchitectureTests
         References().Matches(CommentOrString().Replace(source, " ")).Select(m => m.Groups["layer"].Value).Distinct()
             .Where(used => Array.IndexOf(s_layers, used) > Array.IndexOf(s_layers, layer));
 
-    [GeneratedRegex(@"(?<![\w.])(?:Qaic\.(?<layer>[A-Z]\w*)\b|(?<layer>Options|Interop|Qpc|Diagnostics|Quantization|Compilation|Runtime|Simulation)\.[A-Z]\w*)")]
+    [GeneratedRegex(@"(?<![\w.])(?:Qaic\.(?<layer>[A-Z]\w*)\b|(?<layer>Options|Interop|Qpc|Diagnostics|Quantization|Compilation|Runtime|Simulation|Hosts)\.[A-Z]\w*)")]
     private static partial Regex References();
 
     [GeneratedRegex(@"//.*|/\*[\s\S]*?\*/|@?""(?:\\.|[^""\\\n])*""")]

@@ -1,14 +1,85 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
+using Spectre.Console;
 
 namespace Qaic.Cli.Commands;
 
-/// <summary><c>qaic devices</c>.</summary>
+/// <summary><c>qaic devices</c>: which devices there are, and how they are.</summary>
 internal static class DevicesCommand
 {
+    private const double DefaultInterval = 2;
+
     public static Command Create(ToolConsole console)
     {
-        var command = new Command("devices", "Lists the cards.");
-        command.SetAction((Func<ParseResult, int>)(_ => throw new NotImplementedException($"{console.IsRedirected}")));
+        var backend = new Option<string>("--backend") { Description = "auto (cards if there are any, else the simulated ones), aic or sim.", DefaultValueFactory = _ => "auto" };
+        backend.AcceptOnlyFromAmong("auto", "aic", "sim");
+        var library = new Option<string?>("--library") { Description = "The card's library, instead of QAIC_LIB or where the SDK puts it.", HelpName = "libQAic.so" };
+        var watch = new Option<double?>("--watch") { Description = "Looks again every so many seconds (2) until Ctrl-C. A line of JSON each time where the output is no terminal.", HelpName = "s", Arity = ArgumentArity.ZeroOrOne };
+        var count = new Option<int?>("--count") { Description = "Ends --watch after so many looks.", HelpName = "n" };
+        var json = new Option<bool>("--json") { Description = "JSON for machines instead of a table." };
+        var command = new Command("devices", "Lists devices: state, type, cores and memory, serial number, firmware, temperature, power, PCI address and node.") { backend, library, watch, count, json };
+        command.SetAction(result =>
+        {
+            double interval = result.GetValue(watch) ?? DefaultInterval;
+            if (interval is not (>= 0.01 and <= 86_400) || result.GetValue(count) < 1)
+            {
+                console.Error.WriteLine("error: --watch takes seconds from 0.01 to 86400, and --count 1 or more.");
+                return QaicTool.WrongUsage;
+            }
+
+            Func<IReadOnlyList<QaicDevice>> list = Source(result.GetRequiredValue(backend), result.GetValue(library));
+            try
+            {
+                if (result.GetResult(watch) is not null)
+                {
+                    using var interruption = new Interruption();
+                    new DeviceWatch(console, list, TimeSpan.FromSeconds(interval), TimeProvider.System).Run(result.GetValue(json), result.GetValue(count), interruption.Token).GetAwaiter().GetResult();
+                }
+                else
+                {
+                    Write(console, list(), result.GetValue(json));
+                }
+
+                return QaicTool.Success;
+            }
+            catch (QaicException e)
+            {
+                console.Error.WriteLine($"error: {e.Message}");
+                return QaicTool.Failure;
+            }
+        });
         return command;
+    }
+
+    private static Func<IReadOnlyList<QaicDevice>> Source(string backend, string? library)
+    {
+        if (library is not null)
+        {
+            return () => QaicDevice.List(Platform.Native(library));
+        }
+
+        QaicBackend chosen = backend switch
+        {
+            "aic" => QaicBackend.Aic,
+            "sim" => QaicBackend.Simulated,
+            _ => QaicBackend.Auto,
+        };
+        return () => QaicDevice.List(chosen);
+    }
+
+    private static void Write(ToolConsole console, IReadOnlyList<QaicDevice> devices, bool asJson)
+    {
+        if (asJson)
+        {
+            console.WriteJson(new JsonArray([.. devices.Select(DeviceReport.ToJson)]));
+        }
+        else if (devices.Count == 0)
+        {
+            console.Terminal.WriteLine("There are no devices. 'qaic doctor' tells why.");
+        }
+        else
+        {
+            console.Terminal.Write(DeviceReport.ToTable(devices));
+        }
     }
 }

@@ -11,6 +11,9 @@ internal sealed record QaicExecCandidate(string Path, string Origin)
     /// <summary>Where the SDK's packages put its tools.</summary>
     public const string SdkDirectory = "/opt/qti-aic/exec";
 
+    /// <summary>What <see cref="Refusal"/> says where there is nothing.</summary>
+    public const string Missing = "no such file";
+
     private const UnixFileMode AnyExecute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
 
     // The newer first: it is what current SDKs maintain.
@@ -42,7 +45,7 @@ internal sealed record QaicExecCandidate(string Path, string Origin)
     {
         if (!File.Exists(Path))
         {
-            return Directory.Exists(Path) ? "a directory, not a program" : "no such file";
+            return Directory.Exists(Path) ? "a directory, not a program" : Missing;
         }
 
         return OperatingSystem.IsWindows() || (File.GetUnixFileMode(Path) & AnyExecute) != 0 ? null : "not executable (chmod +x)";

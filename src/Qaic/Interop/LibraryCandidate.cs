@@ -14,11 +14,23 @@ internal sealed record LibraryCandidate(string Path, string Origin)
     /// <summary>Overrides the search, here as in the vendor's own layers.</summary>
     public const string EnvironmentVariable = "QAIC_LIB";
 
+    /// <summary>Where the vendor's packages are installed.</summary>
+    public const string Sdk = "/opt/qti-aic";
+
+    /// <summary>The SDK's name of an architecture; null if there is no library for it.</summary>
+    public static string? DirectoryOf(Architecture architecture) => architecture switch
+    {
+        Architecture.X64 => "x86_64",
+        Architecture.Arm64 => "aarch64",
+        _ => null,
+    };
+
     /// <summary>Where to look, in order. Somebody's explicit choice is the only candidate: silently using another library would be worse than an error.</summary>
     /// <param name="libraryPath">The caller's choice; null for none.</param>
     /// <param name="environment">Value of <see cref="EnvironmentVariable"/>; null or empty for none.</param>
     /// <param name="architecture">The process's architecture.</param>
-    public static IReadOnlyList<LibraryCandidate> For(string? libraryPath, string? environment, Architecture architecture)
+    /// <param name="sdk">See <see cref="Sdk"/>.</param>
+    public static IReadOnlyList<LibraryCandidate> For(string? libraryPath, string? environment, Architecture architecture, string sdk = Sdk)
     {
         if (libraryPath is not null)
         {
@@ -30,14 +42,9 @@ internal sealed record LibraryCandidate(string Path, string Origin)
             return [new(environment, EnvironmentVariable)];
         }
 
-        string? directory = architecture switch
-        {
-            Architecture.X64 => "x86_64",
-            Architecture.Arm64 => "aarch64",
-            _ => null,
-        };
+        string? directory = DirectoryOf(architecture);
         LibraryCandidate loader = new(FileName, "the loader's search path");
-        return directory is null ? [loader] : [new($"/opt/qti-aic/dev/lib/{directory}/{FileName}", "the SDK's directory"), loader];
+        return directory is null ? [loader] : [new($"{sdk}/dev/lib/{directory}/{FileName}", "the SDK's directory"), loader];
     }
 
     /// <summary>Loads it into the process.</summary>

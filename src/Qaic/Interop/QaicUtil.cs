@@ -48,10 +48,12 @@ internal sealed class QaicUtil(string? path, TimeSpan limit)
     private const int MaxCharacters = 4 << 20;
     private const int MaxDepth = 32;
     private const UnixFileMode AnyExecute = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
-    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long it takes at most, if nobody knows better.</summary>
+    public static TimeSpan Limit { get; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The one of the SDK, else the one in PATH, else none.</summary>
-    public static QaicUtil Installed => new(Search(Directory, Environment.GetEnvironmentVariable("PATH")), s_limit);
+    public static QaicUtil Installed => new(Search(Directory, Environment.GetEnvironmentVariable("PATH")), Limit);
 
     /// <summary>Asks it.</summary>
     public IReadOnlyList<QaicUtilDevice> Devices()

@@ -60,16 +60,11 @@ internal sealed partial class Sysfs(string root, Func<string, bool>? mayOpen = n
 
     private static bool IsCard(string directory) => Text(Path.Combine(directory, "vendor")) == Vendor && s_devices.Contains(Text(Path.Combine(directory, "device")));
 
-    private bool MayOpen(string node)
-    {
-        if (mayOpen is not null)
-        {
-            return mayOpen(node);
-        }
+    private bool MayOpen(string node) => mayOpen is not null ? mayOpen(node) : MayReadAndWrite(node);
 
-        // Asked, not tried: opening a node makes the driver set a user up.
-        return !OperatingSystem.IsLinux() || Access(node, ReadAndWrite) == 0;
-    }
+    /// <summary>Whether this process may read and write a file, or make files in a directory.</summary>
+    /// <remarks>Asked, not tried: opening a node makes the driver set a user up.</remarks>
+    public static bool MayReadAndWrite(string path) => !OperatingSystem.IsLinux() || Access(path, ReadAndWrite) == 0;
 
     private static long? Number(string? directory, string file) =>
         directory is not null && long.TryParse(Text(Path.Combine(directory, file)), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value) ? value : null;
