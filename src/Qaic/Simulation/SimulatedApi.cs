@@ -69,7 +69,11 @@ internal static unsafe partial class SimulatedApi
     };
 
     /// <summary>What the last failed call on this thread said.</summary>
-    public static string? LastError => s_lastError;
+    public static string? LastError
+    {
+        get => s_lastError;
+        set => s_lastError = value;
+    }
 
     /// <summary>The objects of this process.</summary>
     public static HandleTable Handles { get; } = new();
