@@ -168,7 +168,7 @@ static inline void write_outputs(const Buffers *own, char **arguments)
         *equals = '=';
         if (mapping->ioType == BUFFER_IO_TYPE_OUTPUT) {
             write_file(equals + 1, own->buffers[mapping->index].buf, mapping->size);
-            printf("%s: %u bytes\n", *arguments, (unsigned)mapping->size);
+            printf("%s: %u bytes\n", mapping->bufferName, (unsigned)mapping->size);
         }
     }
 }

@@ -38,7 +38,7 @@ internal static unsafe class DefaultMachine
         {
             OrtLibrary.LoadFrom(OwnDirectory());
             MachineEnvironment environment = MachineEnvironment.Read(Environment.GetEnvironmentVariable);
-            return new Outcome(new SimulatedPlatform(environment.Options(new OnnxRuntimeEngine())), environment.IsOldGeneration, QStatus.Success, null);
+            return new Outcome(new SimulatedPlatform(environment.Options(new ExitGate(new OnnxRuntimeEngine()))), environment.IsOldGeneration, QStatus.Success, null);
         }
         catch (Exception e)
         {

@@ -23,8 +23,9 @@
  *  - libonnxruntime.so, which computes, is loaded from the directory of libQAic.so.
  *  - The library is never unloaded: dlclose does nothing.
  *  - After fork only exec is safe in the child, as with every library that has threads.
- *  - The runtime inside handles SIGSEGV (and passes on what is not its own) and one real-time signal, and ignores SIGPIPE where the program has not decided about it.
- *  - A process may end with living objects and running inferences.
+ *  - The runtime inside takes, at the first call, SIGSEGV and SIGFPE (what is not its own goes on to the handler before) and the first real-time signal, and ignores
+ *    SIGPIPE, whatever the program had decided. A program that handles SIGPIPE says so again after its first call.
+ *  - A process may end with living objects and running inferences: exit waits for what is on the processor at that moment, 5 seconds at most.
  */
 #ifndef QAIC_SIM_H
 #define QAIC_SIM_H
@@ -132,11 +133,11 @@ typedef struct {
 
 /* The names are certain, order and sizes not public. */
 typedef struct {
-    uint32_t enableOversubscription;
+    bool enableOversubscription;
     uint32_t protocolSelect;
 } QAicProgramGroupProperties_t;
-#define QAIC_PROGRAM_GROUP_PROPERTIES_OVERSUBSCRIPTION_DISABLED 0u
-#define QAIC_PROGRAM_GROUP_PROPERTIES_OVERSUBSCRIPTION_ENABLED 1u
+#define QAIC_PROGRAM_GROUP_PROPERTIES_OVERSUBSCRIPTION_DISABLED false
+#define QAIC_PROGRAM_GROUP_PROPERTIES_OVERSUBSCRIPTION_ENABLED true
 #define QAIC_PROGRAM_GROUP_PROTOCOL_CONTROL_PATH 0u
 #define QAIC_PROGRAM_GROUP_PROTOCOL_DATA_PATH 1u
 

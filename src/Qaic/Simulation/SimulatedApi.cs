@@ -19,7 +19,7 @@ internal static unsafe partial class SimulatedApi
 
     // Lent to callers for good.
     private static readonly byte* s_patch = new NativeArena().Text("0");
-    private static readonly byte* s_variant = new NativeArena().Text("simulated");
+    private static readonly byte* s_variant = new NativeArena().Text(QaicLibrary.SimulatedVariant);
 
     [ThreadStatic]
     private static string? s_lastError;
