@@ -98,9 +98,7 @@ internal static unsafe class OrtNative
 
     private static nint Open()
     {
-        // The library that the package's own binding has loaded.
-        nint library = NativeLibrary.Load("onnxruntime", typeof(InferenceSession).Assembly, null);
-        nint* api = (nint*)((delegate* unmanaged[Stdcall]<nint*>)NativeLibrary.GetExport(library, "OrtGetApiBase"))();
+        nint* api = (nint*)((delegate* unmanaged[Stdcall]<nint*>)NativeLibrary.GetExport(OrtLibrary.Handle, "OrtGetApiBase"))();
         nint table = ((delegate* unmanaged[Stdcall]<uint, nint>)api[0])(ApiVersion);
         return table != 0 ? table : throw new NotSupportedException($"This ONNX Runtime does not know version {ApiVersion} of its interface. Use the version that this package asks for.");
     }

@@ -3,10 +3,11 @@ using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
 using Qaic.Diagnostics;
 using Qaic.Interop;
+using Qaic.Simulation;
 
 namespace Qaic;
 
-/// <summary>The vendor's library and the cards it knows.</summary>
+/// <summary>The vendor's library and the cards it knows; or the simulated card as a library, in its place.</summary>
 internal sealed class NativePlatform : Platform
 {
     private static readonly ConcurrentDictionary<QaicLibrary, NativePlatform> s_byLibrary = new();
@@ -24,7 +25,7 @@ internal sealed class NativePlatform : Platform
     public override string Name { get; }
 
     /// <inheritdoc/>
-    public override bool IsSimulated => false;
+    public override bool IsSimulated => _library.IsSimulated;
 
     /// <inheritdoc/>
     public override ICompiler Compiler => CompilerFor(QaicOptions.Default);
@@ -41,12 +42,30 @@ internal sealed class NativePlatform : Platform
     public override ICompiler CompilerFor(QaicOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
+        if (IsSimulated)
+        {
+            return EmbeddedCompiler();
+        }
+
         if (options.CompilerPath is not null)
         {
             return QaicExecCompiler.Find(options);
         }
 
         return QaicExecCompiler.TryFind(options, out QaicExecCompiler? compiler, out string? reason) ? compiler : new UnavailableCompiler(Name, reason);
+    }
+
+    // What the simulated library runs is made by the compiler of the engine in it. A process that has the library alone runs QPCs made elsewhere.
+    private ICompiler EmbeddedCompiler()
+    {
+        try
+        {
+            return SimulatedPlatform.DefaultEngine().Compiler;
+        }
+        catch (QaicException e)
+        {
+            return new UnavailableCompiler(Name, e.Message);
+        }
     }
 
     internal override IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices) => DeviceList.Merge(devices, Sysfs.System.Devices(), QaicUtil.Installed);

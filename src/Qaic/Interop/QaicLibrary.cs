@@ -9,6 +9,9 @@ namespace Qaic.Interop;
 /// <remarks>Never unloaded: its threads would run on in memory that is gone. Loading the same file again yields the same object.</remarks>
 internal sealed unsafe class QaicLibrary
 {
+    /// <summary>What the simulated library calls its variant.</summary>
+    public const string SimulatedVariant = "simulated";
+
     private static readonly ConcurrentDictionary<nint, QaicLibrary> s_byHandle = new();
 
     private QaicLibrary(QaicApi api, string path)
@@ -42,6 +45,9 @@ internal sealed unsafe class QaicLibrary
 
     /// <summary>Build variant; empty if the library does not tell.</summary>
     public string Variant { get; } = "";
+
+    /// <summary>Whether it is the simulated card as a library: it computes on the CPU, what the embedded compiler has made.</summary>
+    public bool IsSimulated => Variant == SimulatedVariant;
 
     /// <summary>Whether the library is certainly of the eight-argument generation of qaicCreateContext (SDK 1.8 and later).</summary>
     /// <remarks>Version numbers of SDK and library are unrelated, so a function decides: qaicExecObjSetDataExt came with SDK 1.11, long after the change.</remarks>

@@ -19,7 +19,7 @@ internal static unsafe partial class SimulatedApi
 
     // Lent to callers for good.
     private static readonly byte* s_patch = new NativeArena().Text("0");
-    private static readonly byte* s_variant = new NativeArena().Text("simulated");
+    private static readonly byte* s_variant = new NativeArena().Text(QaicLibrary.SimulatedVariant);
 
     [ThreadStatic]
     private static string? s_lastError;
@@ -69,7 +69,11 @@ internal static unsafe partial class SimulatedApi
     };
 
     /// <summary>What the last failed call on this thread said.</summary>
-    public static string? LastError => s_lastError;
+    public static string? LastError
+    {
+        get => s_lastError;
+        set => s_lastError = value;
+    }
 
     /// <summary>The objects of this process.</summary>
     public static HandleTable Handles { get; } = new();

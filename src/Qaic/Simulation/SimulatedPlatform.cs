@@ -84,7 +84,9 @@ public sealed class SimulatedPlatform : Platform
     internal override IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices) =>
         [.. devices.Select(d => d with { Sku = "simulated", Serial = _machine.Cards[d.Id].Serial })];
 
-    private static ISimulationEngine DefaultEngine()
+    /// <summary>The engine of <c>Qaic.OnnxRuntime</c>, one per process.</summary>
+    /// <exception cref="QaicException"><see cref="QaicError.LibraryNotAvailable"/>: that assembly is not there.</exception>
+    internal static ISimulationEngine DefaultEngine()
     {
         lock (s_sync)
         {
