@@ -299,6 +299,7 @@ internal sealed partial class Activation : IDisposable
                 return mismatch;
             }
 
+            long began = _clock.GetTimestamp();
             exec.Run();
             FaultPlan faults = _card.Machine.Faults;
             bool isArmed = faults.IsArmed;
@@ -308,11 +309,12 @@ internal sealed partial class Activation : IDisposable
             }
 
             CancellationToken ended = FaultWaitOf(exec);
-            _pace?.Compute(exec, switching, ended);
+            _pace?.Compute(exec, switching, began, ended);
+            long computed = _clock.GetTimestamp();
             SimulatedFailure? failure = isArmed ? faults.Hit(null, _clock, ended) : null;
             if (failure is null)
             {
-                _pace?.SendOutputs(exec, wasHeldUp: isArmed, ended);
+                _pace?.SendOutputs(exec, computed, ended);
             }
 
             return failure;

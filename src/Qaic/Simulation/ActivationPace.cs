@@ -54,29 +54,27 @@ internal sealed class ActivationPace(SimulatedCard card, CardPacing pacing, Core
     /// <summary>Waits, after the host has computed, until the card would have.</summary>
     /// <param name="exec">What was computed.</param>
     /// <param name="before">Time that the cores took for something else before.</param>
+    /// <param name="hostBegan">When the host began to compute it.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="OperationCanceledException">The wait was cut short.</exception>
-    public void Compute(SimulatedExecObj exec, TimeSpan before, CancellationToken cancellation)
+    public void Compute(SimulatedExecObj exec, TimeSpan before, long hostBegan, CancellationToken cancellation)
     {
+        // Not the time that it is now: this thread may have had other activations' waits to do before.
+        long host = _clock.GetTimestamp() - hostBegan;
         PacedInference inference = exec.Pace;
         double service = (pacing.PerInference.TotalSeconds + (pacing.PerRow.TotalSeconds * exec.Rows)) * pacing.Factor(_activation, inference.Number, PacedPart.Service);
-        long end = Math.Max(inference.InputsAt, cores.Free) + Units(before.TotalSeconds) + Units(service);
-        cores.Free = _computedAt = Math.Max(end, _clock.GetTimestamp());
+        cores.Free = _computedAt = Math.Max(inference.InputsAt, cores.Free) + Units(before.TotalSeconds) + Math.Max(Units(service), host);
         _wait.Until(_computedAt, cancellation);
     }
 
     /// <summary>Waits until the outputs are with the host.</summary>
     /// <param name="exec">What was computed.</param>
-    /// <param name="wasHeldUp">Something else may have delayed it since.</param>
+    /// <param name="since">When it was computed; it may have been held up from then on.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="OperationCanceledException">The wait was cut short.</exception>
-    public void SendOutputs(SimulatedExecObj exec, bool wasHeldUp, CancellationToken cancellation)
+    public void SendOutputs(SimulatedExecObj exec, long since, CancellationToken cancellation)
     {
-        if (wasHeldUp)
-        {
-            cores.Free = _computedAt = Math.Max(_computedAt, _clock.GetTimestamp());
-        }
-
+        cores.Free = _computedAt += _clock.GetTimestamp() - since;
         _wait.Until(card.ToHost.Append(_computedAt, Transfer(exec.OutputBytes, pacing.DeviceToHostBytesPerSecond, exec.Pace.Number, PacedPart.ToHost)), cancellation);
     }
 

@@ -38,7 +38,7 @@ internal sealed partial class PreciseWait(TimeProvider clock)
         }
     }
 
-    private void WaitOnSystem(long nanoseconds, CancellationToken cancellation)
+    private static void WaitOnSystem(long nanoseconds, CancellationToken cancellation)
     {
         if (nanoseconds > FineNanoseconds)
         {

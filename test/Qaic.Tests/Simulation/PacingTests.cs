@@ -184,6 +184,7 @@ public sealed class PacingTests : SimulatedMachineTest
         CollectionAssert.AreEqual(first, again);
         CollectionAssert.AreNotEqual(first, other);
         Assert.HasCount(20, first.Distinct());
+        Assert.AreNotEqual(_pacing.Factor(0, 0, PacedPart.Service), _pacing.Factor(1, 0, PacedPart.Service), "another activation");
 
         TimeSpan[] Times()
         {
