@@ -122,7 +122,7 @@ internal static class RunCommand
         console.Output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{summary.Inferences} inferences, {summary.Rows} rows in {seconds:0.000} s: {summary.Rows / seconds:0.0} rows/s"));
         if (summary.Files.Length > 0)
         {
-            console.Output.WriteLine($"{summary.Files.Length} files written, the first is {summary.Files[0]}");
+            console.Output.WriteLine(summary.Files.Length == 1 ? $"1 file written: {summary.Files[0]}" : $"{summary.Files.Length} files written, the first is {summary.Files[0]}");
         }
     }
 
