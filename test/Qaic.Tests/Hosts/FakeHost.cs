@@ -62,7 +62,7 @@ internal sealed class FakeHost : IDisposable
     public void AddProgram(string path, string script, bool executable = true)
     {
         Write(path, "#!/bin/sh\n" + script);
-        if (executable)
+        if (executable && !OperatingSystem.IsWindows())
         {
             File.SetUnixFileMode(In(path), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
