@@ -21,6 +21,9 @@ switch (args)
     case ["calibration-memory", .. string[] models]:
         CalibrationMemory.Run(models);
         return 0;
+    case ["pacing", .. string[] models]:
+        PacingBenchmark.Run(models);
+        return 0;
     default:
         Console.Error.WriteLine(
             """
@@ -29,6 +32,7 @@ switch (args)
               precision           FP16 and INT8 against FP32 on the simulated card, per row
               calibration         profiling against plain inference over the same samples
               calibration-parts   what of profiling is running, showing the inside, counting
+              pacing              how a paced card saturates: activations × set size; and how exactly it is paced here
               calibration-memory  peak memory of profiling 100 to 100 000 samples
             """);
         return 1;

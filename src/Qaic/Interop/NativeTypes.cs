@@ -176,6 +176,15 @@ internal enum QAicActivationCmd : uint
     DeactivateFull = 1,
 }
 
+/// <summary>QAicExecObjProperties_t, QAicRuntimeTypes.h: a bit mask. AutoLoadActivate, the default, is likely. The name ZERO_COPY_BUFFERS is certain, its number is not public: ours is chosen.</summary>
+[Flags]
+internal enum QAicExecObjProperties : uint
+{
+    None = 0,
+    ZeroCopyBuffers = 0x1,
+    AutoLoadActivate = 0x4,
+}
+
 /// <summary>QAicBufferIoTypeEnum, QAicApi.h. Not the numbering of the descriptor's direction (0 in, 1 out).</summary>
 internal enum QAicBufferIoType : uint
 {

@@ -33,7 +33,7 @@ internal static class QStatusExtensions
     internal static QaicError Classify(QStatus status, string? said) => status switch
     {
         // The card answers these with one status for all; only its words tell which resource it was.
-        QStatus.DevError or QStatus.Error or QStatus.Again when Says(said, "allocate NSP", "VC alloc", "virtual channel", "allocate semaphore", "semaphore alloc", "enough semaphores", "allocate MCID", "MCID alloc") => QaicError.OutOfDeviceResources,
+        QStatus.DevError or QStatus.Error or QStatus.Again when Says(said, "satisfy the resource requirements", "allocate NSP", "VC alloc", "virtual channel", "allocate semaphore", "semaphore alloc", "enough semaphores", "allocate MCID", "MCID alloc") => QaicError.OutOfDeviceResources,
         QStatus.DevError or QStatus.Error when Says(said, "Memory resource exhausted") => QaicError.OutOfDeviceMemory,
         QStatus.Inval when Says(said, "not active") => QaicError.ProgramNotActive,
         QStatus.Perm => QaicError.PermissionDenied,

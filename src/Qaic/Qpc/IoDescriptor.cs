@@ -4,6 +4,16 @@ namespace Qaic.Qpc;
 /// <remarks>Mutable, not thread-safe. Fields that are not understood survive reading and writing, at every level.</remarks>
 public sealed class IoDescriptor
 {
+    // Beside "default": the set's name, and the transform of an input and of an output that it is about. In the order of the descriptor.
+    private static readonly (string Set, TransformKind Input, TransformKind Output)[] s_stages =
+    [
+        ("quantize", TransformKind.Quantize, TransformKind.Dequantize),
+        ("transpose", TransformKind.Transpose, TransformKind.Transpose),
+        ("d32convert", TransformKind.ToD32, TransformKind.FromD32),
+        ("convert", TransformKind.Convert, TransformKind.Convert),
+        ("dma", TransformKind.CopyDmaBuffer, TransformKind.CopyDmaBuffer),
+    ];
+
     private UnknownFields _unknown;
 
     /// <summary>The alternatives: "default" (what the user sees), "quantize", "transpose", "d32convert", "convert", "dma" (what the device sees).</summary>
@@ -39,11 +49,14 @@ public sealed class IoDescriptor
         var io = new IoDescriptor();
         IoSet user = Derive(network, "default", []);
         io.Sets.Add(user);
-        Add("quantize", TransformKind.Quantize, TransformKind.Dequantize);
-        Add("transpose", TransformKind.Transpose, TransformKind.Transpose);
-        Add("d32convert", TransformKind.ToD32, TransformKind.FromD32);
-        Add("convert", TransformKind.Convert, TransformKind.Convert);
-        Add("dma", TransformKind.CopyDmaBuffer, TransformKind.CopyDmaBuffer);
+        foreach ((string name, TransformKind input, TransformKind output) in s_stages)
+        {
+            if (network.Inputs.Any(b => b.Transforms.Exists(t => t.Kind == input)) || network.Outputs.Any(b => b.Transforms.Exists(t => t.Kind == output)))
+            {
+                io.Sets.Add(Derive(network, name, [input, output]));
+            }
+        }
+
         io.SelectedSet = Derive(network, user.Name, []);
         for (int i = 0; i < network.DmaBuffers.Count; i++)
         {
@@ -52,14 +65,6 @@ public sealed class IoDescriptor
 
         io.AllowedShapes.AddRange(network.AllowedShapes.Select(s => s.Copy()));
         return io;
-
-        void Add(string name, TransformKind input, TransformKind output)
-        {
-            if (network.Inputs.Any(b => b.Transforms.Exists(t => t.Kind == input)) || network.Outputs.Any(b => b.Transforms.Exists(t => t.Kind == output)))
-            {
-                io.Sets.Add(Derive(network, name, [input, output]));
-            }
-        }
     }
 
     /// <summary>Reads the wire format.</summary>
@@ -102,6 +107,10 @@ public sealed class IoDescriptor
         writer.Raw(_unknown.Bytes);
         return writer.ToArray();
     }
+
+    /// <summary>The transforms of an input and of an output that a set is about; null for "default", which leaves nothing to the host, and for names that no set has.</summary>
+    internal static (TransformKind Input, TransformKind Output)? StageOf(string set) =>
+        Array.Find(s_stages, s => s.Set == set) is { Set: not null } stage ? (stage.Input, stage.Output) : null;
 
     // kinds: none for the user's view; else the input's and the output's transform that the set is about.
     private static IoSet Derive(NetworkDescriptor network, string name, TransformKind[] kinds)

@@ -7,7 +7,7 @@ namespace Qaic.Simulation;
 /// Guards the state of all execution objects made for it. Alive ─Kill→ failed, for good: the program is then in error state 100, or off the card.
 /// Never holds its lock while it computes, copies or calls back.
 /// </remarks>
-internal sealed class Activation : IDisposable
+internal sealed partial class Activation : IDisposable
 {
     private readonly object _sync = new();
     private readonly Queue<SimulatedExecObj> _fifo = new();
@@ -16,6 +16,7 @@ internal sealed class Activation : IDisposable
     private readonly TimeProvider _clock;
     private readonly TimeSpan _limit;
     private readonly ITimer _watchdog;
+    private readonly ActivationPace? _pace;
     private SimulatedExecObj? _running;
     private long _startedAt;
     private bool _watching;
@@ -32,6 +33,7 @@ internal sealed class Activation : IDisposable
         _card = card;
         _clock = card.Machine.Clock;
         _limit = limit;
+        _pace = card.Pacing is { } pacing ? new ActivationPace(card, pacing, program.Group?.SharedCores ?? new CoreTimeline()) : null;
         _watchdog = _clock.CreateTimer(static self => ((Activation)self!).OnWatchdog(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -51,7 +53,7 @@ internal sealed class Activation : IDisposable
 
     /// <summary>Gives an inference to the card.</summary>
     /// <exception cref="SimulatedFailure">The activation is dead (DevError), or the execution object has no data or is in flight (Inval).</exception>
-    public void Submit(SimulatedQueue queue, SimulatedExecObj exec)
+    public void Submit(SimulatedQueue queue, SimulatedExecObj exec, SimulatedEvent? completion)
     {
         bool schedule;
         lock (_sync)
@@ -61,8 +63,14 @@ internal sealed class Activation : IDisposable
                 throw new SimulatedFailure(QStatus.DevError, $"The execution object belongs to an activation that has failed: {_failure.Message}");
             }
 
+            if (_refusal is not null)
+            {
+                throw new SimulatedFailure(_refusal.Status, _refusal.Message);
+            }
+
             ThrowIfInFlight(exec);
-            exec.Begin(queue);
+            exec.Begin(queue, completion);
+            _pace?.Submit(exec);
             _fifo.Enqueue(exec);
             schedule = !_scheduled;
             _scheduled = true;
@@ -158,6 +166,7 @@ internal sealed class Activation : IDisposable
                 }
 
                 exec.Complete(failure, ExecPhase.Idle);
+                Monitor.PulseAll(_sync);
             }
             else if (running)
             {
@@ -214,6 +223,7 @@ internal sealed class Activation : IDisposable
 
     private void Execute(SimulatedExecObj exec)
     {
+        TimeSpan switching = _program.Group?.SwitchTo(_program) ?? TimeSpan.Zero;
         exec.CopyIn();
         lock (_sync)
         {
@@ -227,7 +237,7 @@ internal sealed class Activation : IDisposable
             exec.Phase = ExecPhase.Computing;
         }
 
-        SimulatedFailure? failure = Compute(exec);
+        SimulatedFailure? failure = Compute(exec, switching);
         if (failure is null)
         {
             lock (_sync)
@@ -276,10 +286,11 @@ internal sealed class Activation : IDisposable
         }
 
         _fifo.Clear();
+        Monitor.PulseAll(_sync);
         return true;
     }
 
-    private SimulatedFailure? Compute(SimulatedExecObj exec)
+    private SimulatedFailure? Compute(SimulatedExecObj exec, TimeSpan switching)
     {
         try
         {
@@ -288,13 +299,29 @@ internal sealed class Activation : IDisposable
                 return mismatch;
             }
 
+            long began = _clock.GetTimestamp();
             exec.Run();
             FaultPlan faults = _card.Machine.Faults;
-            return faults.IsArmed ? faults.Hit(null, _clock, FaultWaitOf(exec)) : null;
+            bool isArmed = faults.IsArmed;
+            if (_pace is null && !isArmed)
+            {
+                return null;
+            }
+
+            CancellationToken ended = FaultWaitOf(exec);
+            _pace?.Compute(exec, switching, began, ended);
+            long computed = _clock.GetTimestamp();
+            SimulatedFailure? failure = isArmed ? faults.Hit(null, _clock, ended) : null;
+            if (failure is null)
+            {
+                _pace?.SendOutputs(exec, computed, ended);
+            }
+
+            return failure;
         }
         catch (OperationCanceledException) when (exec.FaultWait is { IsCancellationRequested: true })
         {
-            // The inference was ended while a fault delayed or held it; whoever waited for it knows already.
+            // The inference was ended while pacing or a fault delayed or held it; whoever waited for it knows already.
             return null;
         }
         catch (Exception e)

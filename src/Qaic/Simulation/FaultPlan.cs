@@ -7,7 +7,7 @@ namespace Qaic.Simulation;
 /// <remarks>
 /// <para>Thread-safe; may be changed while sessions run. Occurrences count from the moment a fault is added: 1 is the next call or inference, null is every one.</para>
 /// <para>A call is named as in the C API, with or without <c>qaic</c>: <c>LoadProgram</c>, <c>qaicLoadProgram</c>. A failed call has done nothing; a failed release leaves the object alive.
-/// Calls that name no device (<c>OpenQpcFile</c>, <c>OpenQpc</c>, <c>CloseQpc</c>, <c>QpcGetInfo</c>, <c>ProgramPropertiesInitDefault</c>, <c>GetAicVersion</c>) are subject to the plans of all machines of the process.</para>
+/// Calls that name no device (<c>OpenQpcFile</c>, <c>OpenQpc</c>, <c>CloseQpc</c>, <c>QpcGetInfo</c>, <c>ProgramPropertiesInitDefault</c>, <c>ProgramGroupPropertiesInitDefault</c>, <c>GetAicVersion</c>) are subject to the plans of all machines of the process.</para>
 /// </remarks>
 public sealed class FaultPlan
 {

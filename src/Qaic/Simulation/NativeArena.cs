@@ -17,11 +17,11 @@ internal sealed unsafe class NativeArena
         return block;
     }
 
-    /// <summary>Zeroed room whose address is a multiple of 64.</summary>
-    public nint AllocateAligned(long bytes)
+    /// <summary>Zeroed room whose address is a multiple of <paramref name="alignment"/>, a power of two.</summary>
+    public nint AllocateAligned(long bytes, int alignment)
     {
         nuint size = (nuint)Math.Max(bytes, 1);
-        void* block = NativeMemory.AlignedAlloc(size, 64);
+        void* block = NativeMemory.AlignedAlloc(size, (nuint)alignment);
         _aligned.Add((nint)block);
         NativeMemory.Clear(block, size);
         return (nint)block;

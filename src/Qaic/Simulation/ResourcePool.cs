@@ -27,20 +27,26 @@ internal sealed class ResourcePool(int device, SimulatedCardOptions total)
     {
         lock (_sync)
         {
-            Check(demand.DramBytes, _dram, -4, "Memory resource exhausted", "bytes of DRAM");
-            Check(demand.Cores, _cores, -13, "Failed to allocate NSP resources", "AI cores");
-            Check(demand.VirtualChannels, _channels, -14, "Failed to allocate VC resources", "virtual channels");
-            Check(demand.MulticastIds, _mcids, -12, "Failed to allocate MCID resources", "multicast ids");
-            Check(demand.Semaphores, _semaphores, -15, "Failed to allocate semaphore resources", "semaphores");
+            if (Shortage(demand) is { } shortage)
+            {
+                throw new SimulatedFailure(QStatus.DevError, $"Device {device} {operation} failed: {shortage}");
+            }
+
             Add(demand, -1);
         }
+    }
 
-        void Check(long needed, long free, int deviceStatus, string words, string what)
+    /// <summary>Takes nothing, but fails where nothing could be taken now: what newer libraries do when a program is made.</summary>
+    /// <param name="demand">What will be taken.</param>
+    /// <param name="program">For the message.</param>
+    /// <exception cref="SimulatedFailure">Something is exhausted: DevError.</exception>
+    public void Require(in ResourceDemand demand, string program)
+    {
+        lock (_sync)
         {
-            if (needed > free)
+            if (Shortage(demand) is { } shortage)
             {
-                throw new SimulatedFailure(
-                    QStatus.DevError, $"Device {device} {operation} failed: {words} (device status {deviceStatus}): {needed} {what} needed, {free} free. Deactivate or unload other programs, or use another card.");
+                throw new SimulatedFailure(QStatus.DevError, $"Device {device} does not satisfy the resource requirements of program '{program}': {shortage}");
             }
         }
     }
@@ -74,6 +80,19 @@ internal sealed class ResourcePool(int device, SimulatedCardOptions total)
                 SemFree = (uint)_semaphores,
             };
         }
+    }
+
+    private string? Shortage(in ResourceDemand demand)
+    {
+        return Compare(demand.DramBytes, _dram, -4, "Memory resource exhausted", "bytes of DRAM")
+            ?? Compare(demand.Cores, _cores, -13, "Failed to allocate NSP resources", "AI cores")
+            ?? Compare(demand.VirtualChannels, _channels, -14, "Failed to allocate VC resources", "virtual channels")
+            ?? Compare(demand.MulticastIds, _mcids, -12, "Failed to allocate MCID resources", "multicast ids")
+            ?? Compare(demand.Semaphores, _semaphores, -15, "Failed to allocate semaphore resources", "semaphores");
+
+        static string? Compare(long needed, long free, int deviceStatus, string words, string what) => needed <= free
+            ? null
+            : $"{words} (device status {deviceStatus}): {needed} {what} needed, {free} free. Deactivate or unload other programs, or use another card.";
     }
 
     private void Add(in ResourceDemand demand, int sign)

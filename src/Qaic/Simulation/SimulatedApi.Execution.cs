@@ -52,20 +52,21 @@ internal static unsafe partial class SimulatedApi
 
             owner.Machine.Enter(ApiFunction.CreateExecObj);
             Require(parent.Context == owner, "The program belongs to another context.");
-            RequireDefaultSet(descriptor);
 
-            // 0x4, load and activate automatically, is the vendor's default.
-            *exec = Publish(parent.CreateExecObj(properties == null ? 0x4u : *properties));
+            // Loading and activating automatically is the vendor's default.
+            var given = properties == null ? QAicExecObjProperties.AutoLoadActivate : (QAicExecObjProperties)(*properties);
+            SimulatedExecObj made = parent.CreateExecObj(given, SelectedSet(descriptor));
+            *exec = Publish(made);
 
-            // The library's own buffers are for the zero-copy mode only.
+            // None, unless they are zero-copy buffers.
             if (numBuffers != null)
             {
-                *numBuffers = 0;
+                *numBuffers = (uint)made.IoBufferCount;
             }
 
             if (buffers != null)
             {
-                *buffers = null;
+                *buffers = made.IoBuffers;
             }
 
             return QStatus.Success;
@@ -101,13 +102,15 @@ internal static unsafe partial class SimulatedApi
                 throw new SimulatedFailure(status, HandleTable.Describe<SimulatedQueue>(queue));
             }
 
-            target.Program.Context.Machine.Enter(ApiFunction.EnqueueExecObj);
-            if (completion != 0)
+            SimulatedEvent? completed = null;
+            if (completion != 0 && !Find(completion, out completed, out status))
             {
-                throw new SimulatedFailure(QStatus.Unsupported, "The simulated library has no events; pass null and wait for the execution object.");
+                throw new SimulatedFailure(status, HandleTable.Describe<SimulatedEvent>(completion));
             }
 
-            target.Program.Enqueue(onto, target);
+            target.Program.Context.Machine.Enter(ApiFunction.EnqueueExecObj);
+            Require(completed is null || completed.Context == target.Program.Context, "The event belongs to another context.");
+            target.Program.Enqueue(onto, target, completed);
             return QStatus.Success;
         }
         catch (Exception e)
@@ -167,18 +170,15 @@ internal static unsafe partial class SimulatedApi
         }
     }
 
-    // Another set would change types and layouts of the host's buffers; the simulated card converts nothing.
-    private static void RequireDefaultSet(QData* descriptor)
+    private static IoSet? SelectedSet(QData* descriptor)
     {
-        if (descriptor != null)
+        if (descriptor == null)
         {
-            Require(descriptor->Data != null && descriptor->Size <= int.MaxValue, "The I/O descriptor is a null pointer or too large.");
-            IoDescriptor io = IoDescriptor.Parse(new ReadOnlySpan<byte>(descriptor->Data, (int)descriptor->Size));
-            if (io.SelectedSet.Name != "default")
-            {
-                throw new SimulatedFailure(QStatus.Unsupported, $"The I/O descriptor selects the set '{io.SelectedSet.Name}'; the simulated card takes 'default' only.");
-            }
+            return null;
         }
+
+        Require(descriptor->Data != null && descriptor->Size <= int.MaxValue, "The I/O descriptor is a null pointer or too large.");
+        return IoDescriptor.Parse(new ReadOnlySpan<byte>(descriptor->Data, (int)descriptor->Size)).SelectedSet;
     }
 
     private static bool Find<T>(nint handle, [NotNullWhen(true)] out T? target, out QStatus status) where T : SimulatedObject

@@ -8,6 +8,8 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
     private readonly Lock _sync = new();
     private readonly Dictionary<SimulatedQpc, SharedNetwork> _networks = [];
     private readonly HashSet<SimulatedProgram> _programs = [];
+    private readonly HashSet<SimulatedProgramGroup> _groups = [];
+    private int _activations;
     private volatile bool _lost;
 
     public SimulatedMachine Machine => machine;
@@ -20,6 +22,15 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
     public string Serial { get; } = options.Serial ?? $"simulated-{id}";
 
     public ResourcePool Pool { get; } = new(id, options);
+
+    /// <summary>How long the card takes; null: as long as the host computes.</summary>
+    public CardPacing? Pacing => options.Pacing;
+
+    /// <summary>Transfers from the host.</summary>
+    public TransferQueue ToDevice { get; } = new();
+
+    /// <summary>Transfers to the host.</summary>
+    public TransferQueue ToHost { get; } = new();
 
     public bool IsLost => _lost;
 
@@ -47,6 +58,25 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
             _programs.Remove(program);
         }
     }
+
+    public void Add(SimulatedProgramGroup group)
+    {
+        lock (_sync)
+        {
+            _groups.Add(group);
+        }
+    }
+
+    public void Remove(SimulatedProgramGroup group)
+    {
+        lock (_sync)
+        {
+            _groups.Remove(group);
+        }
+    }
+
+    /// <summary>Numbers the card's activations, from 0.</summary>
+    public int NextActivation() => Interlocked.Increment(ref _activations) - 1;
 
     /// <summary>The network of a QPC, loaded once for all programs made from the same QPC object. Give every one back with <see cref="Release"/>.</summary>
     /// <exception cref="SimulatedFailure">The card's memory is exhausted (DevError).</exception>
@@ -107,11 +137,13 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
     public void Lose()
     {
         SimulatedProgram[] programs;
+        SimulatedProgramGroup[] groups;
         SharedNetwork[] networks;
         lock (_sync)
         {
             _lost = true;
             programs = [.. _programs];
+            groups = [.. _groups];
             networks = [.. _networks.Values];
             _networks.Clear();
         }
@@ -120,6 +152,11 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
         foreach (SimulatedProgram program in programs)
         {
             program.OnDeviceLost();
+        }
+
+        foreach (SimulatedProgramGroup group in groups)
+        {
+            group.OnDeviceLost();
         }
     }
 

@@ -23,6 +23,9 @@ public sealed record SimulatedCardOptions
     /// <summary>Serial number of the board; null for one made of the device id. Give several devices the same to make them one card.</summary>
     public string? Serial { get; init; }
 
+    /// <summary>How long the card takes; null for as fast as the host computes.</summary>
+    public CardPacing? Pacing { get; init; }
+
     internal void Validate()
     {
         Check(Cores, 64);
@@ -30,6 +33,7 @@ public sealed record SimulatedCardOptions
         Check(MulticastIds, int.MaxValue);
         Check(Semaphores, int.MaxValue);
         Check(DramMegabytes, int.MaxValue);
+        Pacing?.Validate();
     }
 
     private static void Check(int value, int maximum, [CallerArgumentExpression(nameof(value))] string? name = null)

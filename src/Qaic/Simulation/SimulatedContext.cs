@@ -41,6 +41,9 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
 
     public SimulatedCard[] Cards { get; }
 
+    /// <summary>Threads on which events call back.</summary>
+    public WorkerThreads<SimulatedEvent> Callbacks { get; } = new("simulated card events", SimulatedEvent.MaxThreads, static e => e.CallBack());
+
     /// <inheritdoc/>
     public override SimulatedContext LogContext => this;
 
@@ -124,6 +127,13 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
     /// <inheritdoc/>
     public override void Dispose()
     {
+        Callbacks.Close();
+        if (!SimulatedEvent.IsOnCallback)
+        {
+            // A callback that released its own event may still be on its way out.
+            Callbacks.Join();
+        }
+
         _log = null;
         _error = null;
     }

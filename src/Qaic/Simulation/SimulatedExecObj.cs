@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Qaic.Interop;
+using Qaic.Qpc;
 
 namespace Qaic.Simulation;
 
@@ -15,14 +16,21 @@ internal enum ExecPhase
 }
 
 /// <summary>An execution object: the host's buffers, device memory of its own, and one inference at a time.</summary>
-internal sealed unsafe class SimulatedExecObj : SimulatedObject
+internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
 {
+    // Of every tensor that the engine is given.
+    private const int DeviceAlignment = 64;
+
     private readonly Lock _executionSync = new();
     private readonly NativeArena _deviceMemory = new();
     private readonly DeviceBinding[] _bindings;
     private readonly nint[] _device;
     private readonly HostBuffer[] _host;
+    private readonly ElementStages?[] _stages;
     private readonly SharedNetwork _network;
+
+    // Null where the buffers are the library's own, which are the device's memory.
+    private readonly HostView? _view;
     private readonly ManualResetEventSlim _done = new();
 
     // One per set of shapes, all over the same device memory; null when disposed.
@@ -31,9 +39,15 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     private bool _hasData;
     private bool _isSubmitted;
     private SimulatedFailure? _failure;
+    private SimulatedEvent? _completion;
 
     /// <summary>Allocates the device's side. Takes its own reference to <paramref name="network"/>.</summary>
-    public SimulatedExecObj(SimulatedProgram program, SharedNetwork network, Activation activation, bool isAutomatic)
+    /// <param name="program">Its program.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="activation">The program's activation.</param>
+    /// <param name="isAutomatic">Whether it keeps its program active.</param>
+    /// <param name="view">How the host sees its buffers; null: they are DMA buffers of the library's own.</param>
+    public SimulatedExecObj(SimulatedProgram program, SharedNetwork network, Activation activation, bool isAutomatic, HostView? view)
         : base(ObjectKind.ExecObj, program.Context.Machine, program.Context)
     {
         Program = program;
@@ -43,6 +57,8 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         _bindings = network.Qpc.Bindings;
         _device = new nint[_bindings.Length];
         _host = new HostBuffer[_bindings.Length];
+        _view = view;
+        _stages = [.. _bindings.Select((_, i) => view?.StagesOf(i))];
         try
         {
             AllocateDevice();
@@ -75,7 +91,7 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     /// <summary>Completed already, although the card still computes.</summary>
     public bool IsDetached { get; set; }
 
-    /// <summary>Ends the wait of a fault that delays or holds the inference.</summary>
+    /// <summary>Ends the wait of pacing, or of a fault that delays or holds the inference.</summary>
     public CancellationTokenSource? FaultWait { get; set; }
 
     /// <summary>Queue of the inference in flight.</summary>
@@ -84,10 +100,21 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     /// <summary>Dimensions that no specialization has. As on the card, it is the inference that fails, not the call that set them.</summary>
     public SimulatedFailure? Mismatch { get; private set; }
 
+    /// <summary>The library's own buffers, one per DMA buffer of the network; null if it has none. They live as long as this object.</summary>
+    public QBuffer* IoBuffers { get; private set; }
+
+    /// <summary>Number of <see cref="IoBuffers"/>.</summary>
+    public int IoBufferCount => IoBuffers == null ? 0 : _network.Qpc.Network.DmaBuffers.Count;
+
     /// <summary>Remembers the host's buffers; the card reads and writes them when it executes. The caller holds the activation's lock.</summary>
     /// <exception cref="SimulatedFailure">Inval: count or sizes are wrong. Unsupported: not heap memory.</exception>
     public void SetData(ReadOnlySpan<QBuffer> buffers, ReadOnlySpan<QBufferDimensions> dimensions)
     {
+        if (_view is null)
+        {
+            throw SimulatedFailure.Invalid("The execution object was made with zero-copy buffers and takes no others. Write to and read from those that qaicExecObjGetIoBuffers gives, and enqueue it as it is.");
+        }
+
         if (buffers.Length != _bindings.Length)
         {
             throw SimulatedFailure.Invalid($"The program has {_bindings.Length} buffers, inputs then outputs; {buffers.Length} were given.");
@@ -96,10 +123,10 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         bool hasDimensions = !dimensions.IsEmpty;
         for (int i = 0; i < buffers.Length; i++)
         {
-            Check(buffers[i], _bindings[i], i, hasDimensions);
+            Check(buffers[i], _view.Specs[i], i, hasDimensions);
         }
 
-        int shapes = hasDimensions ? Match(buffers, dimensions) : WholeBuffers;
+        int shapes = hasDimensions ? Match(buffers, dimensions) : _network.Qpc.WholeShapes;
         SimulatedFailure? mismatch = shapes < 0 ? Unmatched(buffers, dimensions) : null;
         for (int i = 0; i < buffers.Length; i++)
         {
@@ -116,13 +143,16 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
     }
 
     /// <summary>Starts a flight. The caller holds the activation's lock.</summary>
-    public void Begin(SimulatedQueue queue)
+    /// <exception cref="SimulatedFailure">There are no buffers, or the event cannot be used (Inval).</exception>
+    public void Begin(SimulatedQueue queue, SimulatedEvent? completion)
     {
         if (!_hasData)
         {
             throw SimulatedFailure.Invalid("The execution object has no data. Set its buffers before it is enqueued.");
         }
 
+        completion?.Begin();
+        _completion = completion;
         Queue = queue;
         Phase = ExecPhase.Queued;
         _isSubmitted = true;
@@ -130,12 +160,20 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         _done.Reset();
     }
 
-    /// <summary>Tells the waiter. The caller holds the activation's lock.</summary>
+    /// <summary>Tells the waiter, and completes the event. The caller holds the activation's lock.</summary>
     public void Complete(SimulatedFailure? failure, ExecPhase phase)
     {
         Phase = phase;
         _failure = failure;
-        _done.Set();
+        if (_completion is { } completion)
+        {
+            _completion = null;
+            completion.Complete(failure, _done);
+        }
+        else
+        {
+            _done.Set();
+        }
     }
 
     /// <summary>Waits for the inference that was enqueued last. Its result stays until the next one is enqueued.</summary>
@@ -165,7 +203,16 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         {
             DeviceBinding binding = _bindings[i];
             HostBuffer host = _host[i];
-            if (binding is { IsInput: true, Dma: >= 0 } && host.Size > 0)
+            if (binding is not { IsInput: true, Dma: >= 0 } || !host.IsCopied)
+            {
+                continue;
+            }
+
+            if (_stages[i] is { } stages)
+            {
+                stages.Run(host.Address, _device[i]);
+            }
+            else
             {
                 Buffer.MemoryCopy((void*)host.Address, (void*)_device[i], binding.Bytes, host.Size);
                 if (host.Size < binding.Bytes)
@@ -186,7 +233,16 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         for (int i = 0; i < _bindings.Length; i++)
         {
             HostBuffer host = _host[i];
-            if (_bindings[i] is { IsInput: false, Dma: >= 0 } && host.Size > 0)
+            if (_bindings[i] is not { IsInput: false, Dma: >= 0 } || !host.IsCopied)
+            {
+                continue;
+            }
+
+            if (_stages[i] is { } stages)
+            {
+                stages.Run(_device[i], host.Address);
+            }
+            else
             {
                 Buffer.MemoryCopy((void*)_device[i], (void*)host.Address, host.Size, host.Size);
             }
@@ -226,27 +282,33 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         }
     }
 
-    private static void Check(in QBuffer buffer, DeviceBinding binding, int index, bool hasDimensions)
+    private void Check(in QBuffer buffer, TensorSpec host, int index, bool hasDimensions)
     {
-        string What() => $"Buffer {index} ({(binding.IsInput ? "input" : "output")} {binding.Spec})";
+        string What() => $"Buffer {index} ({(_bindings[index].IsInput ? "input" : "output")} {host})";
+        ulong bytes = (ulong)host.ByteLength;
         if (buffer.Type != QBufferType.Heap)
         {
             throw new SimulatedFailure(QStatus.Unsupported, $"{What()} has type {(uint)buffer.Type}; the simulated card takes heap memory (0) only.");
         }
 
-        if (buffer.Size > (ulong)binding.Bytes)
+        if (buffer.Size > bytes)
         {
-            throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes; it has {binding.Bytes}.");
+            throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes; it has {bytes}.");
         }
 
-        if (buffer.Size < (ulong)binding.Bytes)
+        if (buffer.Size < bytes)
         {
-            if (!binding.Spec.IsPartialAllowed && !hasDimensions)
+            if (!host.IsPartialAllowed && !hasDimensions)
             {
-                throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes; it needs all {binding.Bytes}: the network does not allow a partial buffer here.");
+                throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes; it needs all {bytes}: the network does not allow a partial buffer here.");
             }
 
-            if (buffer.Size % (ulong)binding.Spec.ElementType.SizeInBytes() != 0)
+            if (_stages[index] is not null && buffer.Size != 0)
+            {
+                throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} of {bytes} bytes; its elements are converted on the way, and the simulated card converts whole buffers. Leave it out, give all of it, or select the I/O set 'dma'.");
+            }
+
+            if (buffer.Size % (ulong)host.ElementType.SizeInBytes() != 0)
             {
                 throw SimulatedFailure.Invalid($"{What()} is given {buffer.Size} bytes, which is not a whole number of elements.");
             }
@@ -257,9 +319,6 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
             throw SimulatedFailure.Invalid($"{What()} has a null pointer and {buffer.Size} bytes.");
         }
     }
-
-    // Without dimensions the buffers have their largest shapes, which need not be a set.
-    private int WholeBuffers => Array.FindIndex(_network.Qpc.ShapeSets, set => set.Zip(_bindings).All(p => p.First.Shape.AsSpan().SequenceEqual(p.Second.Spec.Shape.AsSpan())));
 
     // The set of shapes that has these dimensions; negative if none has.
     private int Match(ReadOnlySpan<QBuffer> buffers, ReadOnlySpan<QBufferDimensions> dimensions)
@@ -272,7 +331,8 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
             }
         }
 
-        TensorSpec[][] sets = _network.Qpc.ShapeSets;
+        // Converted elements come in the one set of shapes that there is, in the host's types.
+        TensorSpec[][] sets = _view!.IsConverting ? [_view.Specs] : _network.Qpc.ShapeSets;
         for (int set = 0; set < sets.Length; set++)
         {
             int i = 0;
@@ -325,13 +385,46 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
 
     private void AllocateDevice()
     {
-        nint[] dma = [.. _network.Qpc.Network.DmaBuffers.Select(buffer => _deviceMemory.AllocateAligned(buffer.Size))];
+        List<DmaBuffer> buffers = _network.Qpc.Network.DmaBuffers;
+        int alignment = _view is null ? Environment.SystemPageSize : DeviceAlignment;
+        nint[] dma = [.. buffers.Select(buffer => _deviceMemory.AllocateAligned(buffer.Size, alignment))];
         for (int i = 0; i < _bindings.Length; i++)
         {
             // In its DMA buffer; a binding that is not transferred, or that a packed layout puts at an odd offset, has a block of its own.
             DeviceBinding binding = _bindings[i];
-            _device[i] = binding.Dma >= 0 && binding.Offset % 64 == 0 ? dma[binding.Dma] + (nint)binding.Offset : _deviceMemory.AllocateAligned(binding.Bytes);
+            nint place = binding.Dma >= 0 ? dma[binding.Dma] + (nint)binding.Offset : 0;
+            bool isInPlace = place != 0 && binding.Offset % DeviceAlignment == 0;
+            _device[i] = isInPlace ? place : _deviceMemory.AllocateAligned(binding.Bytes, DeviceAlignment);
+            if (_view is null)
+            {
+                // Only what lies at an odd offset has to be copied; the rest is where the host writes and reads it.
+                _host[i] = new HostBuffer(isInPlace ? 0 : place, binding.Bytes);
+            }
         }
+
+        if (_view is null)
+        {
+            LendBuffers(buffers, dma);
+        }
+    }
+
+    private void LendBuffers(List<DmaBuffer> buffers, nint[] dma)
+    {
+        _shapes = _network.Qpc.WholeShapes;
+        if (_shapes < 0)
+        {
+            throw SimulatedFailure.Invalid(
+                $"The network has {_network.Qpc.ShapeSets.Length} sets of shapes and none of them fills every buffer; zero-copy buffers are always whole. Use buffers of the host and qaicExecObjSetDataExt.");
+        }
+
+        QBuffer* lent = _deviceMemory.Allocate<QBuffer>(dma.Length);
+        for (int i = 0; i < dma.Length; i++)
+        {
+            lent[i] = new QBuffer { Size = buffers[i].Size, Buf = (byte*)dma[i], Type = QBufferType.Heap };
+        }
+
+        IoBuffers = lent;
+        _hasData = true;
     }
 
     private void BindAll()
@@ -380,5 +473,9 @@ internal sealed unsafe class SimulatedExecObj : SimulatedObject
         }
     }
 
-    private readonly record struct HostBuffer(nint Address, long Size);
+    // Address 0: left out, or the device's own memory.
+    private readonly record struct HostBuffer(nint Address, long Size)
+    {
+        public bool IsCopied => Address != 0 && Size > 0;
+    }
 }

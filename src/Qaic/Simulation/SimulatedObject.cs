@@ -10,6 +10,8 @@ internal enum ObjectKind
     Qpc = 3,
     Program = 4,
     ExecObj = 5,
+    Event = 6,
+    ProgramGroup = 7,
 }
 
 /// <summary>An object behind a handle. One with living children cannot be released.</summary>
@@ -29,6 +31,9 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
 
     /// <summary>The context whose log hears of its failures; a context is its own; null for a QPC.</summary>
     public virtual SimulatedContext? LogContext => context;
+
+    /// <summary>The object that releases this one, where callers do not; null for most.</summary>
+    public virtual SimulatedObject? Owner => null;
 
     /// <summary>Counts a child that is being made.</summary>
     /// <exception cref="SimulatedFailure">This object was released meanwhile.</exception>
@@ -55,9 +60,14 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
     }
 
     /// <summary>Ends the object's life. Nobody finds it any more.</summary>
-    /// <exception cref="SimulatedFailure">It has living children, or another thread was faster.</exception>
+    /// <exception cref="SimulatedFailure">It has living children, an owner that releases it, or another thread was faster.</exception>
     public void Release(HandleTable table)
     {
+        if (Owner is { _released: false } owner)
+        {
+            throw SimulatedFailure.Invalid($"The {Name} belongs to the {owner}, which releases it.");
+        }
+
         lock (_family)
         {
             if (_released)
@@ -67,7 +77,7 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
 
             if (_children > 0)
             {
-                throw SimulatedFailure.Invalid($"The {Name} cannot be released: {_children} object(s) made from it are alive. Release them first.");
+                throw SimulatedFailure.Invalid($"The {Name} cannot be released: {WhyAlive(_children)}");
             }
 
             _released = true;
@@ -83,10 +93,15 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         typeof(T) == typeof(SimulatedContext) ? "context" :
         typeof(T) == typeof(SimulatedQueue) ? "queue" :
         typeof(T) == typeof(SimulatedQpc) ? "QPC" :
-        typeof(T) == typeof(SimulatedProgram) ? "program" : "execution object";
+        typeof(T) == typeof(SimulatedProgram) ? "program" :
+        typeof(T) == typeof(SimulatedProgramGroup) ? "program group" :
+        typeof(T) == typeof(SimulatedEvent) ? "event" : "execution object";
 
     /// <summary>Gives back what the object holds. Called once, by <see cref="Release"/>.</summary>
     public abstract void Dispose();
+
+    /// <summary>Ends the sentence that refuses the release of an object with <paramref name="children"/> children.</summary>
+    protected virtual string WhyAlive(int children) => $"{children} object(s) made from it are alive. Release them first.";
 
     private string Name => kind switch
     {
@@ -94,6 +109,8 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         ObjectKind.Queue => "queue",
         ObjectKind.Qpc => "QPC",
         ObjectKind.Program => "program",
+        ObjectKind.Event => "event",
+        ObjectKind.ProgramGroup => "program group",
         _ => "execution object",
     };
 }

@@ -1,4 +1,5 @@
 using Qaic.Interop;
+using Qaic.Qpc;
 
 namespace Qaic.Simulation;
 
@@ -6,11 +7,11 @@ namespace Qaic.Simulation;
 /// <remarks>
 /// Activate loads by itself. Load and activate do nothing where they have been done; deactivate and unload want their state and no living execution objects.
 /// An inference that fails or times out puts an active program into error state 100: it can only be released. A device that is lost puts it back to created.
+/// A program of a group is loaded, activated and released by its group.
 /// </remarks>
 internal sealed unsafe class SimulatedProgram : SimulatedObject
 {
     private const uint UseAppBuffer = 0x08;
-    private const uint AutoLoadActivate = 0x04;
     private const int DefaultWaitMs = 5000;
 
     private static int s_lastId;
@@ -24,10 +25,12 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
     private int _execObjs;
     private int _automatic;
     private bool _isManual;
+    private ResourceDemand _taken;
     private QData _ioDescriptor;
     private QAicIoBufferInfo* _bufferInfo;
 
-    public SimulatedProgram(SimulatedContext context, SimulatedCard card, in ProgramProperties properties, string? name, SimulatedQpc qpc)
+    /// <exception cref="SimulatedFailure">The properties are impossible, or the card does not have what an activation takes (DevError).</exception>
+    public SimulatedProgram(SimulatedContext context, SimulatedCard card, in ProgramProperties properties, string? name, SimulatedQpc qpc, SimulatedProgramGroup? group = null)
         : base(ObjectKind.Program, context.Machine, context)
     {
         if ((properties.SelectMask & ~UseAppBuffer) != 0)
@@ -46,7 +49,14 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         Context = context;
         Card = card;
         _qpc = qpc;
+        Group = group;
         ProgramName = name ?? $"user_{qpc.Network.NetworkName}_{Interlocked.Increment(ref s_lastId)}";
+        if (group is not null && qpc.File.TryGetSegment("mdp_meta_info", out _))
+        {
+            throw new SimulatedFailure(QStatus.Unsupported, $"The QPC is for several devices; the {group} takes programs of one.");
+        }
+
+        card.Pool.Require(ResourceDemand.OfActivation(qpc.Cores), ProgramName);
     }
 
     public SimulatedContext Context { get; }
@@ -55,9 +65,22 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
 
     public string ProgramName { get; }
 
+    /// <summary>AI cores that it runs on.</summary>
+    public int Cores => _qpc.Cores;
+
+    /// <summary>The group that it belongs to; null for most programs.</summary>
+    public SimulatedProgramGroup? Group { get; }
+
+    /// <inheritdoc/>
+    public override SimulatedObject? Owner => Group;
+
+    /// <summary>What runs its inferences; null while it is not active.</summary>
+    public Activation? Activation => Volatile.Read(ref _activation);
+
     /// <summary>Puts the network into the card's memory.</summary>
     public void Load()
     {
+        ThrowIfInGroup();
         lock (_sync)
         {
             ThrowIfUnusable();
@@ -67,6 +90,13 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
 
     /// <summary>Takes cores and a channel, and makes the program ready for inferences. Execution objects no longer change that.</summary>
     public void Activate()
+    {
+        ThrowIfInGroup();
+        Enable();
+    }
+
+    /// <summary>Activates, also a program of a group.</summary>
+    public void Enable()
     {
         lock (_sync)
         {
@@ -78,6 +108,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
 
     public void Deactivate()
     {
+        ThrowIfInGroup();
         lock (_sync)
         {
             ThrowIfUnusable();
@@ -93,6 +124,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
 
     public void Unload()
     {
+        ThrowIfInGroup();
         lock (_sync)
         {
             ThrowIfUnusable();
@@ -138,37 +170,49 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
     }
 
     /// <summary>Makes an execution object; with the automatic property also loads and activates.</summary>
-    public SimulatedExecObj CreateExecObj(uint properties)
+    /// <param name="properties">How it is made.</param>
+    /// <param name="selected">The I/O set that its buffers are of; null: "default". Zero-copy buffers are the card's own, whatever set is selected.</param>
+    public SimulatedExecObj CreateExecObj(QAicExecObjProperties properties, IoSet? selected)
     {
-        if ((properties & ~AutoLoadActivate) != 0)
+        if ((properties & ~(QAicExecObjProperties.AutoLoadActivate | QAicExecObjProperties.ZeroCopyBuffers)) != 0)
         {
-            throw SimulatedFailure.Invalid($"Execution object properties 0x{properties:x} are not known; the simulated library knows 0x4 (load and activate automatically).");
+            throw SimulatedFailure.Invalid($"Execution object properties 0x{(uint)properties:x} are not known; the simulated library knows 0x4 (load and activate automatically) and 0x1 (zero-copy buffers).");
         }
 
         if (_qpc.Unsupported is { } unsupported)
         {
-            throw SimulatedFailure.Invalid(unsupported);
+            throw new SimulatedFailure(unsupported.Status, unsupported.Message, unsupported);
         }
 
-        Adopt();
+        HostView? view = (properties & QAicExecObjProperties.ZeroCopyBuffers) == 0 ? _qpc.View(selected) : null;
+        Group?.Adopt();
         try
         {
-            lock (_sync)
+            Adopt();
+            try
             {
-                ThrowIfUnusable();
-                bool automatic = (properties & AutoLoadActivate) != 0 && !_isManual;
-                return CreateExecObjLocked(automatic);
+                lock (_sync)
+                {
+                    ThrowIfUnusable();
+                    bool automatic = (properties & QAicExecObjProperties.AutoLoadActivate) != 0 && !_isManual && Group is null;
+                    return CreateExecObjLocked(automatic, view);
+                }
+            }
+            catch
+            {
+                Disown();
+                throw;
             }
         }
         catch
         {
-            Disown();
+            Group?.Disown();
             throw;
         }
     }
 
-    /// <summary>Gives an inference to the card.</summary>
-    public void Enqueue(SimulatedQueue queue, SimulatedExecObj exec)
+    /// <summary>Gives an inference to the card; it completes <paramref name="completion"/>, if there is one.</summary>
+    public void Enqueue(SimulatedQueue queue, SimulatedExecObj exec, SimulatedEvent? completion)
     {
         Card.ThrowIfLost();
         if (queue.Card != Card)
@@ -176,7 +220,13 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
             throw SimulatedFailure.Invalid($"The queue is device {queue.Card.Id}'s, the execution object's program is on device {Card.Id}.");
         }
 
-        exec.Activation.Submit(queue, exec);
+        if (queue.Group != Group)
+        {
+            throw SimulatedFailure.Invalid(
+                Group is null ? $"The queue belongs to the {queue.Group}, which program '{ProgramName}' does not." : $"Program '{ProgramName}' belongs to the {Group}; its inferences go to the group's queue.");
+        }
+
+        exec.Activation.Submit(queue, exec, completion);
     }
 
     public void OnExecObjReleased(SimulatedExecObj exec)
@@ -195,14 +245,30 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         }
 
         Disown();
+        Group?.Disown();
     }
 
-    public void OnDeviceLost()
+    public void OnDeviceLost() => End(new SimulatedFailure(QStatus.DevError, $"Device {Card.Id} was lost."));
+
+    /// <summary>Back to created, from every state.</summary>
+    /// <param name="failure">What becomes of inferences in flight, and of later ones of the execution objects that there are.</param>
+    public void End(SimulatedFailure failure)
     {
         lock (_sync)
         {
-            _activation?.Kill(new SimulatedFailure(QStatus.DevError, $"Device {Card.Id} was lost."));
+            _activation?.Kill(failure);
             ClearLocked();
+        }
+    }
+
+    /// <exception cref="SimulatedFailure">DevError: the program is in error state 100.</exception>
+    public void ThrowIfInError()
+    {
+        if (Activation?.Failure is { } failure)
+        {
+            throw new SimulatedFailure(
+                QStatus.DevError,
+                $"Program '{ProgramName}' on device {Card.Id} is in error state 100; {(Group is null ? "release it and create it again" : "disable its group by force")}. {failure.Message}");
         }
     }
 
@@ -220,14 +286,14 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         Context.Disown();
     }
 
-    private SimulatedExecObj CreateExecObjLocked(bool automatic)
+    private SimulatedExecObj CreateExecObjLocked(bool automatic, HostView? view)
     {
         bool wasActive = _activation is not null;
         if (!wasActive)
         {
             if (!automatic)
             {
-                throw SimulatedFailure.Invalid($"Program '{ProgramName}' is not active. Activate it before execution objects are made.");
+                throw SimulatedFailure.Invalid($"Program '{ProgramName}' is not active. {(Group is null ? "Activate it" : $"Enable the {Group}")} before execution objects are made.");
             }
 
             ActivateLocked();
@@ -235,7 +301,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
 
         try
         {
-            SimulatedExecObj exec = new(this, _network!, _activation!, automatic);
+            SimulatedExecObj exec = new(this, _network!, _activation!, automatic, view);
             _execObjs++;
             _automatic += automatic ? 1 : 0;
             return exec;
@@ -250,9 +316,14 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
     private void ThrowIfUnusable()
     {
         Card.ThrowIfLost();
-        if (_activation?.Failure is { } failure)
+        ThrowIfInError();
+    }
+
+    private void ThrowIfInGroup()
+    {
+        if (Group is not null)
         {
-            throw new SimulatedFailure(QStatus.DevError, $"Program '{ProgramName}' on device {Card.Id} is in error state 100; release it and create it again. {failure.Message}");
+            throw SimulatedFailure.Invalid($"Program '{ProgramName}' belongs to the {Group}: enable or disable the group instead.");
         }
     }
 
@@ -288,7 +359,11 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         if (_activation is null)
         {
             LoadLocked();
-            Card.Pool.Take(ResourceDemand.OfActivation(_qpc.Cores), "activate");
+
+            // Programs that take turns have their group's cores.
+            ResourceDemand demand = Group?.SharedCores is null ? ResourceDemand.OfActivation(Cores) : default;
+            Card.Pool.Take(demand, "activate");
+            _taken = demand;
             _activation = new Activation(this, Card, _limit);
         }
     }
@@ -301,7 +376,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
             _activation = null;
             _execObjs = 0;
             _automatic = 0;
-            Card.Pool.Give(ResourceDemand.OfActivation(_qpc.Cores));
+            Card.Pool.Give(_taken);
         }
     }
 

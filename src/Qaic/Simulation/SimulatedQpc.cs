@@ -7,9 +7,9 @@ using Qaic.Qpc;
 namespace Qaic.Simulation;
 
 /// <summary>Where one binding lives on the device.</summary>
-/// <param name="Spec">Name, type and shape in the host's buffer.</param>
+/// <param name="Spec">Name, type and shape on the device: those of the user's buffer unless they are converted on the way.</param>
 /// <param name="IsInput">Whether the host writes it.</param>
-/// <param name="Bytes">Size of the host's whole buffer.</param>
+/// <param name="Bytes">Size on the device.</param>
 /// <param name="Dma">Number of the DMA buffer; -1 if the compiler optimised the binding away: it is then not transferred.</param>
 /// <param name="Offset">Offset in the DMA buffer.</param>
 internal sealed record DeviceBinding(TensorSpec Spec, bool IsInput, long Bytes, int Dma, long Offset);
@@ -20,6 +20,7 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
     private readonly NativeArena _arena = new();
     private readonly Lock _sync = new();
     private readonly void* _copy;
+    private readonly List<IoSet> _sets;
     private QAicQpcInfo* _info;
 
     private SimulatedQpc(QpcFile file, void* copy)
@@ -32,10 +33,12 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
         Network = file.ReadNetworkDescriptor();
         IoDescriptor io = IoDescriptor.FromNetwork(Network);
         IoDescriptorBytes = io.ToBytes();
+        _sets = io.Sets;
         Bindings = [.. io.SelectedSet.Bindings.Select((binding, index) => Place(binding, index))];
         ShapeSets = io.AllowedShapes.Count == 0
             ? [[.. Bindings.Select(b => b.Spec)]]
             : [.. io.AllowedShapes.Select(set => set.ToTensorSpecs(io.SelectedSet.Bindings).ToArray())];
+        WholeShapes = Array.FindIndex(ShapeSets, set => set.Zip(Bindings).All(p => p.First.Shape.AsSpan().SequenceEqual(p.Second.Spec.Shape.AsSpan())));
         ConstantsDemand = new ResourceDemand(DramBytes: constants);
         ElfDemand = new ResourceDemand(DramBytes: elf);
     }
@@ -55,7 +58,10 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
     public TensorSpec[][] ShapeSets { get; }
 
     /// <summary>Why execution objects cannot be made; null if they can.</summary>
-    public string? Unsupported { get; private set; }
+    public SimulatedFailure? Unsupported { get; private set; }
+
+    /// <summary>The set of shapes that whole buffers have, each the largest of its binding; negative if they are not a set.</summary>
+    public int WholeShapes { get; }
 
     public ResourceDemand ConstantsDemand { get; }
 
@@ -99,6 +105,25 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
         return Make(file, copy);
     }
 
+    /// <summary>How the host sees the buffers in an I/O set.</summary>
+    /// <param name="selected">The set that a client selected; null: "default".</param>
+    /// <exception cref="SimulatedFailure">There is no such set, it is not the one that was handed out, or the card does not do what it leaves to the runtime (Inval).</exception>
+    public HostView View(IoSet? selected)
+    {
+        string name = selected?.Name ?? "default";
+        IoSet set = _sets.Find(s => s.Name == name)
+            ?? throw SimulatedFailure.Invalid($"The I/O descriptor selects the set '{name}'; the program has {string.Join(", ", _sets.Select(s => $"'{s.Name}'"))}.");
+        if (selected is not null && !selected.Bindings.Select(b => (b.Name, b.Type, b.Size)).SequenceEqual(set.Bindings.Select(b => (b.Name, b.Type, b.Size))))
+        {
+            throw SimulatedFailure.Invalid($"The bindings of the selected I/O set '{name}' are not the program's. Select a set by copying it from the descriptor that qaicProgramGetIoDescriptor gives.");
+        }
+
+        HostView view = HostView.Of(Network, set, Bindings);
+        return (ShapeSets.Length == 1 && WholeShapes == 0) || !view.IsConverting
+            ? view
+            : throw SimulatedFailure.Invalid($"The network has {ShapeSets.Length} sets of shapes, and its elements are converted on the way; the simulated card does not do both. Select the I/O set 'dma' and convert them yourself.");
+    }
+
     /// <summary>qaicQpcGetInfo: made at the first call, in memory that lives as long as this object.</summary>
     public QAicQpcInfo* GetInfo()
     {
@@ -116,22 +141,22 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
     /// <summary>The bindings as the runtime's C struct.</summary>
     public QAicIoBufferInfo BuildBufferInfo(NativeArena arena)
     {
-        QAicBufferMappings* mappings = arena.Allocate<QAicBufferMappings>(Bindings.Length);
-        for (int i = 0; i < Bindings.Length; i++)
+        List<IoBinding> user = _sets[0].Bindings;
+        QAicBufferMappings* mappings = arena.Allocate<QAicBufferMappings>(user.Count);
+        for (int i = 0; i < user.Count; i++)
         {
-            DeviceBinding binding = Bindings[i];
             mappings[i] = new QAicBufferMappings
             {
-                BufferName = arena.Text(binding.Spec.Name),
+                BufferName = arena.Text(user[i].Name),
                 Index = (uint)i,
-                IoType = (uint)(binding.IsInput ? QAicBufferIoType.Input : QAicBufferIoType.Output),
-                Size = (uint)Math.Min(binding.Bytes, uint.MaxValue),
-                IsPartialBufferAllowed = binding.Spec.IsPartialAllowed ? (byte)1 : (byte)0,
-                DataType = (uint)binding.Spec.ElementType,
+                IoType = (uint)(user[i].Direction == DmaDirection.In ? QAicBufferIoType.Input : QAicBufferIoType.Output),
+                Size = user[i].Size,
+                IsPartialBufferAllowed = user[i].IsPartialBufferAllowed ? (byte)1 : (byte)0,
+                DataType = (uint)user[i].Type,
             };
         }
 
-        return new QAicIoBufferInfo { NumBufferMappings = (uint)Bindings.Length, BufferMappings = mappings };
+        return new QAicIoBufferInfo { NumBufferMappings = (uint)user.Count, BufferMappings = mappings };
     }
 
     /// <inheritdoc/>
@@ -182,16 +207,19 @@ internal sealed unsafe class SimulatedQpc : SimulatedObject
         bool isInput = index < Network.Inputs.Count;
         NetworkBinding binding = isInput ? Network.Inputs[index] : Network.Outputs[index - Network.Inputs.Count];
         TensorSpec spec = io.ToTensorSpec();
-        long bytes = io.Size;
-        if (binding.Transforms.Count == 0)
+        DmaCopy? copy = null;
+        try
         {
-            return new DeviceBinding(spec, isInput, bytes, -1, 0);
+            spec = HostView.DeviceSpec(binding, isInput, spec, out copy);
+        }
+        catch (SimulatedFailure refused)
+        {
+            Unsupported ??= refused;
         }
 
-        if (binding.Transforms.Count != 1 || binding.Transforms[0] is not { Kind: TransformKind.CopyDmaBuffer, CopyDmaBuffer: { } copy })
+        long bytes = spec.ByteLength;
+        if (copy is null)
         {
-            string kinds = string.Join(", ", binding.Transforms.Select(t => t.Kind));
-            Unsupported ??= $"{(isInput ? "Input" : "Output")} '{binding.Name}' needs the transforms {kinds}; the simulated card, like the open runtime, does one CopyDmaBuffer. Compile the model with the simulated platform's compiler.";
             return new DeviceBinding(spec, isInput, bytes, -1, 0);
         }
 

@@ -11,21 +11,14 @@ internal sealed class SimulatedQueue : SimulatedObject
 
     private const uint MaxThreads = 64;
 
-    private readonly Lock _sync = new();
-    private readonly Queue<Activation> _ready = new();
+    private readonly WorkerThreads<Activation> _threads;
 
-    // SemaphoreSlim spins before it blocks: a hand-over costs a quarter of what Monitor's does.
-    private readonly SemaphoreSlim _signal = new(0);
-    private readonly int _maxThreads;
-    private int _threads;
-    private int _idle;
-    private bool _closed;
-
-    public SimulatedQueue(SimulatedContext context, SimulatedCard card, in QAicQueueProperties properties)
+    public SimulatedQueue(SimulatedContext context, SimulatedCard card, in QAicQueueProperties properties, SimulatedProgramGroup? group = null)
         : base(ObjectKind.Queue, context.Machine, context)
     {
         Context = context;
         Card = card;
+        Group = group;
 
         // 0 is single-threaded, 1 multi-threaded; a number of threads, where one is given, says more than either.
         if (properties.Properties > 1 || properties.NumThreadsPerQueue > MaxThreads)
@@ -34,82 +27,28 @@ internal sealed class SimulatedQueue : SimulatedObject
                 $"Queue properties {{{properties.Properties}, {properties.NumThreadsPerQueue}}} are not known: the first is 0 (single-threaded) or 1 (multi-threaded), the second 0 to {MaxThreads} threads.");
         }
 
-        _maxThreads = properties.NumThreadsPerQueue != 0 ? (int)properties.NumThreadsPerQueue : properties.Properties == 0 ? 1 : DefaultThreads;
+        int threads = properties.NumThreadsPerQueue != 0 ? (int)properties.NumThreadsPerQueue : properties.Properties == 0 ? 1 : DefaultThreads;
+        _threads = new WorkerThreads<Activation>($"simulated card {card.Qid}", threads, Run);
     }
 
     public SimulatedContext Context { get; }
 
     public SimulatedCard Card { get; }
 
+    /// <summary>The group whose programs it takes, and no others; null for the programs without a group.</summary>
+    public SimulatedProgramGroup? Group { get; }
+
+    /// <inheritdoc/>
+    public override SimulatedObject? Owner => Group;
+
     /// <summary>Has one of the queue's threads run <paramref name="activation"/>'s next inference.</summary>
-    public void Schedule(Activation activation)
-    {
-        bool start;
-        lock (_sync)
-        {
-            _ready.Enqueue(activation);
-            start = _ready.Count > _idle && _threads < _maxThreads;
-            if (start)
-            {
-                _threads++;
-            }
-        }
-
-        if (start)
-        {
-            new Thread(Work) { IsBackground = true, Name = $"simulated card {Card.Qid}" }.Start();
-        }
-
-        _signal.Release();
-    }
+    public void Schedule(Activation activation) => _threads.Schedule(activation);
 
     /// <inheritdoc/>
     public override void Dispose()
     {
-        int threads;
-        lock (_sync)
-        {
-            _closed = true;
-            threads = _threads;
-        }
-
-        if (threads > 0)
-        {
-            _signal.Release(threads);
-        }
-
+        _threads.Close();
         Context.Disown();
-    }
-
-    // One signal per activation that is ready, and one per thread when the queue closes: then some wake for nothing, look, and end.
-    private void Work()
-    {
-        while (true)
-        {
-            lock (_sync)
-            {
-                if (_closed && _ready.Count == 0)
-                {
-                    _threads--;
-                    return;
-                }
-
-                _idle++;
-            }
-
-            _signal.Wait();
-            Activation? activation;
-            lock (_sync)
-            {
-                _idle--;
-                _ready.TryDequeue(out activation);
-            }
-
-            if (activation is not null)
-            {
-                Run(activation);
-            }
-        }
     }
 
     private void Run(Activation activation)
@@ -117,19 +56,11 @@ internal sealed class SimulatedQueue : SimulatedObject
         while (activation.RunNext() is { } next)
         {
             // Straight on, without waking another thread, unless somebody else is waiting for this one.
-            if (next != this || !IsNobodyWaiting())
+            if (next != this || !_threads.IsNobodyWaiting)
             {
                 next.Schedule(activation);
                 return;
             }
-        }
-    }
-
-    private bool IsNobodyWaiting()
-    {
-        lock (_sync)
-        {
-            return _ready.Count == 0;
         }
     }
 }

@@ -52,6 +52,7 @@ public sealed class QStatusTests
 
     [TestMethod]
     [DataRow(300, "Failed to allocate NSP resources", QaicError.OutOfDeviceResources)]
+    [DataRow(300, "Device does not satisfy the resource requirements", QaicError.OutOfDeviceResources)]
     [DataRow(500, "VC alloc failed: no virtual channel", QaicError.OutOfDeviceResources)]
     [DataRow(500, "not enough semaphores", QaicError.OutOfDeviceResources)]
     [DataRow(300, "Memory resource exhausted", QaicError.OutOfDeviceMemory)]

@@ -40,8 +40,12 @@ typedef uint32_t Count;
 
 #define QPC_MAGIC 0x00A1CD7Cu
 #define AUTO_LOAD_ACTIVATE 0x04u
+#define ZERO_COPY_BUFFERS 0x01u
+#define PAGE 4096
 #define DEVICE_ERROR_TYPE 0x500u
+#ifndef CORES
 #define CORES 16
+#endif
 #define ELEMENTS 4
 #define BYTES (ELEMENTS * sizeof(float))
 
@@ -52,7 +56,10 @@ typedef void (*LogCallback)(QLogLevel, const char *);
 typedef void (*LogCallback)(QLogLevel, const char *, void *);
 #endif
 
-typedef enum { CONTEXT, QUEUE, QPC, PROGRAM, EXEC } Kind;
+typedef void (*EventCallback)(void *, uint32_t, void *);
+typedef struct Call Call;
+
+typedef enum { CONTEXT, QUEUE, QPC, PROGRAM, EXEC, EVENT, GROUP } Kind;
 typedef enum { IDLE, RUNNING, DONE } Progress;
 
 typedef struct Object {
@@ -63,17 +70,29 @@ typedef struct Object {
     LogCallback log;                          /* context */
     ErrorCallback error;
     void *logUser, *errorUser;
+    unsigned deliveries;
     pthread_t thread;                         /* queue */
     struct Object *first, *last;
     bool stopping;
     bool loaded, active, automatic;           /* program */
+    struct Object *group;                     /* queue, program: what owns it */
+    bool oversubscribed;                      /* group */
+    char name[32];
+    bool stale;                               /* execution object: its group was disabled */
     struct Object *next;                      /* execution object */
     QBuffer buffers[2];
     float device[ELEMENTS];                   /* what x was last */
     bool bound, mismatch;
-    Progress progress;
+    QBuffer lent[2];                          /* the library's own buffers, if it is zero-copy */
+    struct Object *event;                     /* what completes with it */
+    Progress progress;                        /* execution object, event */
     QStatus result;
-    pthread_cond_t changed;                   /* queue: work or the end; execution object: done */
+    uint32_t eventType;                       /* event */
+    uint64_t flight;
+    Call *callbacks, *due;
+    EventCallback calling;
+    bool isCalling, left;
+    pthread_cond_t changed;                   /* queue: work or the end; execution object, event: done; context: an event has called back */
 } Object;
 
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -158,7 +177,7 @@ static Object *make(Kind kind, Object *context, Object *qpc, Object *program)
     return object;
 }
 
-static void destroy(Object *object)
+static void forget(Object *object)
 {
     Object *parents[] = { object->context, object->qpc, object->program };
     for (int i = 0; i < 3; i++) {
@@ -172,12 +191,26 @@ static void destroy(Object *object)
             break;
         }
     }
+}
+
+static void bury(Object *object)
+{
+    free(object->lent[0].buf);
+    free(object->lent[1].buf);
     pthread_cond_destroy(&object->changed);
     free(object);
 }
 
+static void destroy(Object *object)
+{
+    forget(object);
+    bury(object);
+}
+
 static void *handle_of(const Object *object) { return (void *)(uintptr_t)object->handle; }
 static bool exists(QID device) { return device >= 0 && device < FAKE_DEVICES; }
+
+#include "fake_events.h"
 
 /* ---- the device ---- */
 
@@ -201,6 +234,10 @@ static void execute(Object *exec)
     }
     exec->progress = DONE;
     pthread_cond_broadcast(&exec->changed);
+    if (exec->event != NULL) {
+        complete_event(exec->event, exec->result);
+        exec->event = NULL;
+    }
 }
 
 static void *serve(void *argument)
@@ -220,6 +257,14 @@ static void *serve(void *argument)
             pthread_cond_wait(&queue->changed, lock);
         }
     }
+}
+
+/* For what a group releases, loads and activates. */
+static QStatus refuse_member(Object *member)
+{
+    char text[96];
+    snprintf(text, sizeof text, "The object belongs to the program group '%s'", member->group->name);
+    return refuse(member->context, QS_INVAL, text);
 }
 
 static void deactivate(Object *program)

@@ -10,6 +10,7 @@
  *   FAKE_ASK_STATUS=s       what qaicGetDeviceInfo returns for a device that is there
  *   FAKE_SHAPES             three sets of shapes, for x and y alike: [4], [2] and [1, 3]
  *   FAKE_PARTIAL            x may be given in part, or left out
+ *   CORES=n                 cores of the device, 16 if nobody says; the network takes one
  *   qaicX=hiddenX           a library without qaicX
  * Functions fake… are for tests.
  */
@@ -123,14 +124,20 @@ QStatus qaicCreateContext(
     return QS_SUCCESS;
 }
 
-static QStatus release(const void *handle, Kind kind)
+static QStatus release(const void *handle, Kind kind, pthread_mutex_t *lock)
 {
     TAKE(object, handle, kind);
+    if (object->group != NULL) {
+        return refuse_member(object);
+    }
     if (object->children != 0) {
         return refuse(object->context, QS_INVAL, "The object has children that were not released");
     }
     if (kind == EXEC && object->progress == RUNNING) {
         return refuse(object->context, QS_BUSY, "The execution object is running");
+    }
+    while (kind == CONTEXT && object->deliveries != 0 && !s_isCallback) {
+        pthread_cond_wait(&object->changed, lock);
     }
     if (kind == PROGRAM) {
         deactivate(object);
@@ -143,10 +150,10 @@ static QStatus release(const void *handle, Kind kind)
     return QS_SUCCESS;
 }
 
-QStatus qaicReleaseContext(void *context) { LOCKED; return release(context, CONTEXT); }
-QStatus qaicCloseQpc(void *qpc) { LOCKED; return release(qpc, QPC); }
-QStatus qaicReleaseProgram(void *program) { LOCKED; return release(program, PROGRAM); }
-QStatus qaicReleaseExecObj(void *exec) { LOCKED; return release(exec, EXEC); }
+QStatus qaicReleaseContext(void *context) { LOCKED; return release(context, CONTEXT, lock); }
+QStatus qaicCloseQpc(void *qpc) { LOCKED; return release(qpc, QPC, lock); }
+QStatus qaicReleaseProgram(void *program) { LOCKED; return release(program, PROGRAM, lock); }
+QStatus qaicReleaseExecObj(void *exec) { LOCKED; return release(exec, EXEC, lock); }
 
 QStatus qaicSetLogLevel(void *handle, QLogLevel level)
 {
@@ -154,6 +161,20 @@ QStatus qaicSetLogLevel(void *handle, QLogLevel level)
     LOCKED;
     TAKE(context, handle, CONTEXT);
     SCRIPTED(context);
+    return QS_SUCCESS;
+}
+
+static QStatus make_queue(Object *context, Object **out)
+{
+    Object *queue = make(QUEUE, context, NULL, NULL);
+    if (queue == NULL) {
+        return QS_NOMEM;
+    }
+    if (pthread_create(&queue->thread, NULL, serve, queue) != 0) {
+        destroy(queue);
+        return QS_AGAIN;
+    }
+    *out = queue;
     return QS_SUCCESS;
 }
 
@@ -169,25 +190,16 @@ QStatus qaicCreateQueue(void *handle, void **out, const QAicQueueProperties *pro
         return QS_NODEV;
     }
     SCRIPTED(context);
-    Object *queue = make(QUEUE, context, NULL, NULL);
-    if (queue == NULL) {
-        return QS_NOMEM;
+    Object *queue;
+    QStatus status = make_queue(context, &queue);
+    if (status == QS_SUCCESS) {
+        *out = handle_of(queue);
     }
-    if (pthread_create(&queue->thread, NULL, serve, queue) != 0) {
-        destroy(queue);
-        return QS_AGAIN;
-    }
-    *out = handle_of(queue);
-    return QS_SUCCESS;
+    return status;
 }
 
-QStatus qaicReleaseQueue(void *handle)
+static void release_queue(Object *queue, pthread_mutex_t *lock)
 {
-    LOCKED;
-    TAKE(queue, handle, QUEUE);
-    if (queue->stopping) {
-        return QS_INVAL;
-    }
     queue->stopping = true;
     pthread_cond_broadcast(&queue->changed);
     pthread_cond_broadcast(&s_released);
@@ -195,6 +207,19 @@ QStatus qaicReleaseQueue(void *handle)
     pthread_join(queue->thread, NULL);
     pthread_mutex_lock(lock);
     destroy(queue);
+}
+
+QStatus qaicReleaseQueue(void *handle)
+{
+    LOCKED;
+    TAKE(queue, handle, QUEUE);
+    if (queue->group != NULL) {
+        return refuse_member(queue);
+    }
+    if (queue->stopping) {
+        return QS_INVAL;
+    }
+    release_queue(queue, lock);
     return QS_SUCCESS;
 }
 
@@ -303,6 +328,10 @@ QStatus qaicCreateProgram(void *contextHandle, void **out, const void *propertie
         }
     }
     SCRIPTED(context);
+    *out = NULL;
+    if (s_activations == CORES) {
+        return refuse(context, QS_DEV_ERROR, "The device does not satisfy the resource requirements of the program");
+    }
     Object *program = make(PROGRAM, context, qpc, NULL);
     if (program == NULL) {
         return QS_NOMEM;
@@ -316,6 +345,9 @@ QStatus qaicLoadProgram(void *handle)
     LOCKED;
     TAKE(program, handle, PROGRAM);
     SCRIPTED(program->context);
+    if (program->group != NULL) {
+        return refuse_member(program);
+    }
     program->loaded = true;
     return QS_SUCCESS;
 }
@@ -325,6 +357,9 @@ QStatus qaicUnloadProgram(void *handle)
     LOCKED;
     TAKE(program, handle, PROGRAM);
     SCRIPTED(program->context);
+    if (program->group != NULL) {
+        return refuse_member(program);
+    }
     if (!program->loaded || program->active) {
         return refuse(program->context, QS_INVAL, "The program is not loaded, or it is active");
     }
@@ -337,6 +372,9 @@ QStatus qaicRunActivationCmd(void *handle, uint32_t command)
     LOCKED;
     TAKE(program, handle, PROGRAM);
     SCRIPTED(program->context);
+    if (program->group != NULL) {
+        return refuse_member(program);
+    }
     if (command == 0) {
         program->automatic = false;
         return activate(program);
@@ -354,7 +392,11 @@ QStatus qaicRunActivationCmd(void *handle, uint32_t command)
 /* IoBinding: 1 name, 2 index, 4 direction (1 output), 7 dimensions, 8 size in bytes, 10 partial allowed, 20 valid. Zeros are absent; false may be written. */
 #define BINDING_X 0x0A, 1, 'x', 0x3A, 1, ELEMENTS, 0x40, BYTES, 0x50, IS_PARTIAL, 0xA0, 1, 1
 #define BINDING_Y 0x0A, 1, 'y', 0x10, 1, 0x20, 1, 0x3A, 1, ELEMENTS, 0x40, BYTES, 0xA0, 1, 1
-#define IO_SET 41, 0x0A, 7, 'd', 'e', 'f', 'a', 'u', 'l', 't', 0x12, 13, BINDING_X, 0x12, 15, BINDING_Y
+#define DEFAULT_SET 41, 0x0A, 7, 'd', 'e', 'f', 'a', 'u', 'l', 't', 0x12, 13, BINDING_X, 0x12, 15, BINDING_Y
+
+/* DmaBufInfo, field 9 of a binding: 1 buffer, 2 its size. DmaBuf: 1 index, 2 size, 3 direction. x is buffer 0, y is buffer 1. */
+#define DMA_SET 47, 0x0A, 3, 'd', 'm', 'a', 0x12, 17, BINDING_X, 0x4A, 2, 0x10, BYTES, 0x12, 21, BINDING_Y, 0x4A, 4, 0x08, 1, 0x10, BYTES
+#define DMA_BUFFERS 0x22, 2, 0x10, BYTES, 0x22, 6, 0x08, 1, 0x10, BYTES, 0x18, 1
 
 /* IoShapes: 1 shapes, of TensorShape: 2 dimensions. One shape for x, one for y. */
 #define SHAPES_OF_1(d) 0x42, 10, 0x0A, 3, 0x12, 1, d, 0x0A, 3, 0x12, 1, d
@@ -367,8 +409,8 @@ QStatus qaicRunActivationCmd(void *handle, uint32_t command)
 
 QStatus qaicProgramGetIoDescriptor(void *handle, QData *out)
 {
-    /* IoDesc: 1 io_sets, 2 selected_set, 8 allowed_shapes. */
-    static uint8_t descriptor[] = { 0x0A, IO_SET, 0x12, IO_SET ALLOWED_SHAPES };
+    /* IoDesc: 1 io_sets, 2 selected_set, 4 DMA buffers, 8 allowed_shapes. */
+    static uint8_t descriptor[] = { 0x0A, DEFAULT_SET, 0x0A, DMA_SET, 0x12, DEFAULT_SET, DMA_BUFFERS ALLOWED_SHAPES };
     LOCKED;
     TAKE(program, handle, PROGRAM);
     if (out == NULL) {
@@ -394,9 +436,57 @@ QStatus qaicProgramGetIoBufferInfo(void *handle, QAicIoBufferInfo **out)
 
 /* ---- execution objects ---- */
 
+static uint64_t varint(const uint8_t **bytes, const uint8_t *end)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; *bytes < end && shift < 64; shift += 7) {
+        uint8_t next = *(*bytes)++;
+        value |= (uint64_t)(next & 0x7F) << shift;
+        if (next < 0x80) {
+            break;
+        }
+    }
+    return value;
+}
+
+/* The payload of the last field of a message that has a number and a length; NULL if it is not there. */
+static const uint8_t *field(const uint8_t *bytes, size_t size, unsigned number, size_t *length)
+{
+    const uint8_t *found = NULL, *end = bytes + size;
+    while (bytes < end) {
+        uint64_t tag = varint(&bytes, end);
+        uint64_t value = (tag & 7) == 5 ? 4 : varint(&bytes, end);
+        if ((tag & 7) != 0) {
+            if (value > (uint64_t)(end - bytes)) {
+                return NULL;
+            }
+            if (tag == (number << 3 | 2)) {
+                found = bytes;
+                *length = value;
+            }
+            bytes += value;
+        }
+    }
+    return found;
+}
+
+static bool selects(const QData *descriptor, const char *name)
+{
+    size_t setLength = 0, length = 0;
+    const uint8_t *set = field(descriptor->data, descriptor->size, 2, &setLength);
+    const uint8_t *given = set == NULL ? NULL : field(set, setLength, 1, &length);
+    return given != NULL && length == strlen(name) && memcmp(given, name, length) == 0;
+}
+
+static QBuffer own_buffer(void)
+{
+    QBuffer own = { .size = BYTES, .buf = aligned_alloc(PAGE, PAGE) };
+    memset(own.buf, 0, PAGE);
+    return own;
+}
+
 QStatus qaicCreateExecObj(void *contextHandle, void **out, const uint32_t *properties, void *programHandle, const QData *ioDesc, uint32_t *numBuffers, QBuffer **buffers)
 {
-    (void)ioDesc;
     LOCKED;
     TAKE(context, contextHandle, CONTEXT);
     TAKE(program, programHandle, PROGRAM);
@@ -404,10 +494,16 @@ QStatus qaicCreateExecObj(void *contextHandle, void **out, const uint32_t *prope
         return QS_INVAL;
     }
     *out = NULL;
-    if (numBuffers != NULL || buffers != NULL) {
-        return refuse(context, QS_UNSUPPORTED, "There are no buffers of the library's own");
+    if (ioDesc != NULL && !selects(ioDesc, "default") && !selects(ioDesc, "dma")) {
+        return refuse(context, QS_INVAL, "The program has no such I/O set; it has 'default', 'dma'");
     }
     SCRIPTED(context);
+    if (program->context != context) {
+        return refuse(context, QS_INVAL, "The program belongs to another context");
+    }
+    if (!program->active && program->group != NULL) {
+        return refuse(context, QS_INVAL, "The program is not active. Enable the program group first");
+    }
     if (!program->active) {
         if (properties != NULL && (*properties & AUTO_LOAD_ACTIVATE) == 0) {
             return refuse(context, QS_INVAL, "The program is not active");
@@ -422,7 +518,37 @@ QStatus qaicCreateExecObj(void *contextHandle, void **out, const uint32_t *prope
     if (exec == NULL) {
         return QS_NOMEM;
     }
+    bool isZeroCopy = properties != NULL && (*properties & ZERO_COPY_BUFFERS) != 0;
+    if (isZeroCopy) {
+        exec->buffers[0] = exec->lent[0] = own_buffer();
+        exec->buffers[1] = exec->lent[1] = own_buffer();
+        exec->bound = true;
+    }
+    if (numBuffers != NULL) {
+        *numBuffers = isZeroCopy ? 2 : 0;
+    }
+    if (buffers != NULL) {
+        *buffers = isZeroCopy ? exec->lent : NULL;
+    }
     *out = handle_of(exec);
+    return QS_SUCCESS;
+}
+
+QStatus qaicExecObjGetIoBuffers(const void *handle, uint32_t *count, QBuffer **buffers)
+{
+    LOCKED;
+    TAKE(exec, handle, EXEC);
+    if (count == NULL || buffers == NULL) {
+        return QS_INVAL;
+    }
+    *count = 0;
+    *buffers = NULL;
+    SCRIPTED(exec->context);
+    if (exec->lent[0].buf == NULL) {
+        return refuse(exec->context, QS_INVAL, "The execution object has no zero-copy buffers");
+    }
+    *count = 2;
+    *buffers = exec->lent;
     return QS_SUCCESS;
 }
 
@@ -431,6 +557,9 @@ static QStatus set_data(Object *exec, Count count, const QBuffer *buffers, bool 
 {
     if (buffers == NULL || count != 2) {
         return refuse(exec->context, QS_INVAL, "The network has two buffers");
+    }
+    if (exec->lent[0].buf != NULL) {
+        return refuse(exec->context, QS_INVAL, "The execution object was made with zero-copy buffers");
     }
     if (exec->progress == RUNNING) {
         return refuse(exec->context, QS_BUSY, "The execution object is running");
@@ -499,24 +628,36 @@ QStatus qaicExecObjSetDataExt(void *handle, Count count, const QBuffer *buffers,
     return status;
 }
 
-QStatus qaicEnqueueExecObj(void *queueHandle, void *execHandle, void *event)
+QStatus qaicEnqueueExecObj(void *queueHandle, void *execHandle, void *eventHandle)
 {
     LOCKED;
     TAKE(queue, queueHandle, QUEUE);
     TAKE(exec, execHandle, EXEC);
+    Object *event = eventHandle == NULL ? NULL : find(eventHandle, EVENT);
+    if (eventHandle != NULL && event == NULL) {
+        return QS_BADFD;
+    }
     SCRIPTED(exec->context);
-    if (event != NULL) {
-        return refuse(exec->context, QS_UNSUPPORTED, "Events are not supported");
+    if (event != NULL && event->context != exec->context) {
+        return refuse(exec->context, QS_INVAL, "The event belongs to another context");
     }
     if (!exec->bound) {
         return refuse(exec->context, QS_INVAL, "The execution object has no data");
     }
-    if (!exec->program->active) {
-        return refuse(exec->context, QS_INVAL, "The program is not active");
+    if (queue->group != exec->program->group) {
+        return refuse(exec->context, QS_INVAL, "Inferences of a program group go to the group's queue, and no others do");
+    }
+    if (!exec->program->active || exec->stale) {
+        return refuse(exec->context, QS_INVAL, "The program is not active, or was deactivated meanwhile");
     }
     if (exec->progress == RUNNING) {
         return refuse(exec->context, QS_BUSY, "The execution object is running");
     }
+    QStatus begun = event == NULL ? QS_SUCCESS : begin_event(event);
+    if (begun != QS_SUCCESS) {
+        return begun;
+    }
+    exec->event = event;
     exec->progress = RUNNING;
     exec->next = NULL;
     if (queue->first == NULL) {
@@ -548,6 +689,8 @@ QStatus qaicExecObjWaitForCompletion(void *handle, Count microseconds)
     }
     return exec->result;
 }
+
+#include "fake_groups.h"
 
 /* ---- for tests ---- */
 

@@ -8,24 +8,6 @@ namespace Qaic.Tests.Simulation;
 public sealed class ExecutionTests : SimulatedMachineTest
 {
     [TestMethod]
-    public void Inputs_are_read_at_execution_not_at_enqueue()
-    {
-        using TableClient client = Client();
-        nint program = client.Program();
-        TestExec first = client.Exec(program), second = client.Exec(program);
-        using Fault hold = Faults.HoldInference(occurrence: 1);
-        TableClient.Check(first.Enqueue(client.Queue));
-        Await(hold.WhenHit);
-        second.Input().Fill(1);
-        TableClient.Check(second.Enqueue(client.Queue));
-        second.Input().Fill(5);
-        hold.Release();
-        TableClient.Check(second.Wait());
-        Assert.AreEqual(10, second.Output()[0]);
-        TableClient.Check(first.Wait());
-    }
-
-    [TestMethod]
     public void Outputs_land_only_at_completion()
     {
         using TableClient client = Client();
@@ -155,22 +137,6 @@ public sealed class ExecutionTests : SimulatedMachineTest
         Engine.OnRun = _ => thread = Thread.CurrentThread.Name;
         TableClient.Check(exec.Run(client.Queue));
         Assert.AreEqual($"simulated card {client.Qid}", thread);
-    }
-
-    [TestMethod]
-    public void A_wait_that_times_out_leaves_the_inference_running()
-    {
-        using TableClient client = Client();
-        TestExec exec = client.Exec(client.Program());
-        exec.Input().Fill(4);
-        using Fault hold = Faults.HoldInference();
-        TableClient.Check(exec.Enqueue(client.Queue));
-        Assert.AreEqual(QStatus.TimedOut, exec.Wait(0));
-        Assert.AreEqual(QStatus.TimedOut, exec.Wait(1));
-        Assert.AreEqual("", client.LastLog, "A wait in slices is no error.");
-        hold.Release();
-        TableClient.Check(exec.Wait());
-        Assert.AreEqual(8, exec.Output()[0]);
     }
 
     [TestMethod]

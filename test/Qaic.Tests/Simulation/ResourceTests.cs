@@ -58,8 +58,8 @@ public sealed class ResourceTests : SimulatedMachineTest
         _cards = [new() { Cores = cores }];
         fit = Math.Min(16, cores / perNetwork);
         using TableClient client = Client(new TestQpc { Cores = perNetwork });
-        nint[] programs = [.. Enumerable.Range(0, fit).Select(_ => client.Program())];
         nint surplus = client.Program(activate: false);
+        nint[] programs = [.. Enumerable.Range(0, fit).Select(_ => client.Program())];
         TableClient.Check(Load(surplus));
         Assert.AreEqual(QStatus.DevError, Activate(surplus));
         Assert.Contains(fit == 16 ? "(device status -14)" : "Failed to allocate NSP resources (device status -13)", client.LastLog);
@@ -74,9 +74,12 @@ public sealed class ResourceTests : SimulatedMachineTest
         foreach ((int device, string words) in new[] { (0, "-12"), (1, "-15") })
         {
             using TableClient client = Client(new TestQpc { Cores = 2 }, device);
+            nint surplus = client.Program(activate: false);
             client.Program();
-            Assert.AreEqual(QStatus.DevError, Activate(client.Program(activate: false)));
-            Assert.Contains($"(device status {words})", client.LastLog);
+            Assert.AreEqual(QStatus.DevError, Activate(surplus));
+            Assert.Contains($"activate failed: Failed to allocate {(device == 0 ? "MCID" : "semaphore")} resources (device status {words})", client.LastLog);
+            Assert.AreEqual(QStatus.DevError, Create(client));
+            Assert.Contains($"does not satisfy the resource requirements", client.LastLog);
         }
     }
 
@@ -115,6 +118,50 @@ public sealed class ResourceTests : SimulatedMachineTest
         Assert.AreEqual(named, Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => new SimulatedPlatform(options)).ParamName);
         Assert.ThrowsExactly<ArgumentException>(() => new SimulatedPlatform(new SimulatedPlatformOptions { Engine = Engine, Cards = [] }));
     }
+
+    [TestMethod]
+    public void A_program_that_the_card_is_too_small_for_cannot_be_made()
+    {
+        _cards = [new() { Cores = 14 }];
+        using TableClient client = Client(new TestQpc { Cores = 16 });
+        Assert.AreEqual(QStatus.DevError, Create(client));
+        Assert.Contains("Device 0 does not satisfy the resource requirements of program", client.LastLog);
+        Assert.Contains("16 AI cores needed, 14 free", client.LastLog);
+    }
+
+    [TestMethod]
+    public void Programs_that_were_made_in_time_may_take_turns_by_activation()
+    {
+        using TableClient client = Client(new TestQpc { Cores = 16 });
+        nint first = client.Program(activate: false), second = client.Program(activate: false);
+        foreach (nint program in new[] { first, second, first })
+        {
+            TableClient.Check(Activate(program));
+            TestExec exec = client.Exec(program);
+            TableClient.Check(exec.Run(client.Queue));
+            TableClient.Check(client.Release(exec.Handle));
+            TableClient.Check(Deactivate(program));
+        }
+    }
+
+    [TestMethod]
+    public void One_QPC_is_in_the_cards_memory_once_for_all_contexts()
+    {
+        using TableClient first = Client(new TestQpc { ConstantsBytes = 1 << 30 }), second = Client();
+        first.Program();
+        TableClient.Check(Load(second.Program(activate: false, qpc: first.Qpc)));
+        Assert.AreEqual((1, (32692ul - 1024 << 10) - 1), (Engine.Loads, Resources().DramFree));
+        second.Dispose();
+        Assert.AreEqual(1, Engine.LiveNetworks);
+    }
+
+    private unsafe QStatus Create(TableClient client)
+    {
+        nint made;
+        return Api.CreateProgram(client.Context, &made, null, client.Qid, null, client.Qpc);
+    }
+
+    private unsafe QStatus Deactivate(nint program) => Api.RunActivationCmd(program, QAicActivationCmd.DeactivateFull);
 
     private unsafe QStatus Load(nint program) => Api.LoadProgram(program);
 

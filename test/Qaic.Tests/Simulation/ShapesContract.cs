@@ -103,6 +103,23 @@ public abstract class ShapesContract : IDisposable
     }
 
     [TestMethod]
+    public void A_buffer_that_may_be_partial_is_so_by_its_size_alone_and_never_larger_than_declared()
+    {
+        using TableClient client = Client(hasShapes: false, isPartial: true);
+        TestExec exec = client.Exec(client.Program());
+        exec.Input().Fill(3);
+        TableClient.Check(exec.SetData([exec.Buffers[0] with { Size = 8 }, exec.Buffers[1]]));
+        TableClient.Check(exec.Run(client.Queue));
+        CollectionAssert.AreEqual(new[] { 3 * Factor, 3 * Factor, 0, 0 }, exec.Output().ToArray());
+        exec.Input().Fill(7);
+        TableClient.Check(exec.SetData([default, exec.Buffers[1]]));
+        TableClient.Check(exec.Run(client.Queue));
+        CollectionAssert.AreEqual(new[] { 3 * Factor, 3 * Factor, 0, 0 }, exec.Output().ToArray());
+        Assert.AreEqual(QStatus.Inval, exec.SetData([exec.Buffers[0] with { Size = 20 }, exec.Buffers[1]]));
+        Assert.AreEqual(QStatus.Inval, exec.SetData([exec.Buffers[0] with { Size = 6 }, exec.Buffers[1]]), "not a whole number of elements");
+    }
+
+    [TestMethod]
     public async Task Tensors_of_any_set_run_side_by_side_and_outputs_have_their_shape()
     {
         await using Session session = OpenSession(hasShapes: true);

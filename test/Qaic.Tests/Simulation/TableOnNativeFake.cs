@@ -18,6 +18,10 @@ public abstract class TableOnNativeFake(params string[] switches) : TableContrac
 
     private protected override float Expected(float x) => -x;
 
+    private protected override IDisposable Hold() => Fake.Hold();
+
+    private protected override void FailNextInference(QStatus status, string message) => Fake.Fail("qaicExecObjWaitForCompletion", status, message);
+
     public void Dispose()
     {
         _directory.Delete(recursive: true);

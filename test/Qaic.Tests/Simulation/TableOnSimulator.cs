@@ -26,6 +26,10 @@ public sealed class TableOnSimulator : TableContract, IDisposable
 
     private protected override float Expected(float x) => 2 * x;
 
+    private protected override IDisposable Hold() => _platform.Faults.HoldInference();
+
+    private protected override void FailNextInference(QStatus status, string message) => _platform.Faults.FailInference((int)status, message, occurrence: 1);
+
     public void Dispose() => _directory.Delete(recursive: true);
 
     [TestCleanup]

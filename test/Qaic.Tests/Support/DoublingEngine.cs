@@ -1,11 +1,12 @@
 using Microsoft.Extensions.Logging;
 using Qaic.Compilation;
 using Qaic.Qpc;
+using Qaic.Runtime;
 using Qaic.Simulation;
 
 namespace Qaic.Tests.Support;
 
-/// <summary>An engine for tests: output i is 2 × input i, in float. Counts what is alive; can be gated and made to fail.</summary>
+/// <summary>An engine for tests: output i is 2 × input i, in float whatever the types of the tensors. Counts what is alive; can be gated and made to fail.</summary>
 internal sealed class DoublingEngine : ISimulationEngine
 {
     private int _loads;
@@ -75,6 +76,12 @@ internal sealed class DoublingEngine : ISimulationEngine
                 int inputs = tensors.Length / 2;
                 for (int i = 0; i < inputs; i++)
                 {
+                    if (tensors[i].Spec.ElementType != ElementType.Float32 || tensors[inputs + i].Spec.ElementType != ElementType.Float32)
+                    {
+                        Convert(tensors[i], tensors[inputs + i]);
+                        continue;
+                    }
+
                     Span<float> from = new((void*)tensors[i].Address, (int)tensors[i].ByteLength / 4);
                     Span<float> to = new((void*)tensors[inputs + i].Address, (int)tensors[inputs + i].ByteLength / 4);
                     for (int j = 0; j < from.Length; j++)
@@ -92,6 +99,14 @@ internal sealed class DoublingEngine : ISimulationEngine
         }
 
         public void Terminate() => _terminated.Cancel();
+
+        private static unsafe void Convert(DeviceTensor from, DeviceTensor to)
+        {
+            float[] values = new float[from.Spec.ElementCount];
+            ElementConversion.ToSingle(new ReadOnlySpan<byte>((void*)from.Address, (int)from.ByteLength), from.Spec, values);
+            float[] doubled = [.. values.Select(v => 2 * v)];
+            ElementConversion.FromSingle(doubled, to.Spec, new Span<byte>((void*)to.Address, (int)to.ByteLength));
+        }
 
         public void Dispose() => Interlocked.Decrement(ref engine._executions);
     }

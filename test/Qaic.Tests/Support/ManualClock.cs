@@ -38,6 +38,23 @@ internal sealed class ManualClock : TimeProvider
         }
     }
 
+    /// <summary>Waits until a timer is armed that is due <paramref name="within"/> that time from now, and moves the clock to it.</summary>
+    public void AdvanceToNext(TimeSpan within)
+    {
+        TimeSpan next;
+        lock (_sync)
+        {
+            while (!_timers.Exists(t => t.Due <= _now + within))
+            {
+                Assert.IsTrue(Monitor.Wait(_sync, TimeSpan.FromSeconds(30)), $"No timer within {within} was armed.");
+            }
+
+            next = _timers.Min(t => t.Due) - _now;
+        }
+
+        Advance(next);
+    }
+
     public void Advance(TimeSpan by)
     {
         DateTimeOffset target = GetUtcNow() + by;

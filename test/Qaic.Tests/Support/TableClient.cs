@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using Qaic.Interop;
+using Qaic.Qpc;
 
 namespace Qaic.Tests.Support;
 
@@ -96,6 +97,31 @@ internal sealed unsafe class TableClient : IDisposable
         return exec;
     }
 
+    public IoDescriptor Descriptor(nint program)
+    {
+        QData data;
+        Check(Api.ProgramGetIoDescriptor(program, &data));
+        return IoDescriptor.Parse(new ReadOnlySpan<byte>(data.Data, (int)data.Size));
+    }
+
+    /// <summary>Creates an execution object for the set that a descriptor selects. The client releases it.</summary>
+    public QStatus CreateExecObj(nint program, IoDescriptor io, out nint handle)
+    {
+        byte[] bytes = io.ToBytes();
+        fixed (byte* first = bytes)
+        fixed (nint* made = &handle)
+        {
+            QData data = new() { Data = first, Size = (nuint)bytes.Length };
+            QStatus status = Api.CreateExecObj(Context, made, null, program, &data, null, null);
+            if (status == QStatus.Success)
+            {
+                Own(*made, e => Api.ReleaseExecObj(e));
+            }
+
+            return status;
+        }
+    }
+
     /// <summary>Releases one object before its time.</summary>
     public QStatus Release(nint handle)
     {
@@ -108,6 +134,9 @@ internal sealed unsafe class TableClient : IDisposable
 
         return status;
     }
+
+    /// <summary>Somebody else released it.</summary>
+    public void Forget(nint handle) => _made.RemoveAll(m => m.Handle == handle);
 
     /// <summary>Remembers what to release at the end.</summary>
     public nint Own(nint handle, Func<nint, QStatus> release)

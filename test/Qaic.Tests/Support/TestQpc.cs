@@ -23,6 +23,9 @@ internal sealed record TestQpc
     /// <summary>Segment to leave out.</summary>
     public string? Without { get; init; }
 
+    /// <summary>Further segment to put in, empty.</summary>
+    public string? With { get; init; }
+
     /// <summary>Last change of the descriptor before it is written.</summary>
     public Action<NetworkDescriptor>? Edit { get; init; }
 
@@ -52,6 +55,11 @@ internal sealed record TestQpc
             {
                 writer.Add(name, data);
             }
+        }
+
+        if (With is not null)
+        {
+            writer.Add(With, Array.Empty<byte>());
         }
 
         writer.Write(path);
