@@ -20,7 +20,7 @@
  *  QAIC_SIM_LIBRARY_GENERATION   8 (default): qaicCreateContext as declared below. 7: SDK 1.7 and before, see there
  *
  * The process
- *  - libonnxruntime.so, which computes, is loaded from the directory of libQAic.so.
+ *  - libonnxruntime.so, which computes, is loaded from the directory of libQAic.so. If it is not there every call returns QS_ERROR, and stderr says so.
  *  - The library is never unloaded: dlclose does nothing.
  *  - After fork only exec is safe in the child, as with every library that has threads.
  *  - The runtime inside takes, at the first call, SIGSEGV and SIGFPE (what is not its own goes on to the handler before) and the first real-time signal, and ignores

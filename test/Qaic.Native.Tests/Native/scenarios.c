@@ -62,7 +62,7 @@ static void run(const Life *life, float x)
     }
 }
 
-/* A sum that a tool which follows memory would miss if the outputs were not initialised. */
+/* What a tool that follows memory looks at. */
 static void whole_life(const char *qpc)
 {
     for (int i = 0; i < 3; i++) {
@@ -318,6 +318,8 @@ static void signals(const char *qpc)
 {
     struct sigaction before[65], after;
     for (int i = 1; i < 65; i++) {
+        /* Whoever started this program may have ignored some. */
+        signal(i, SIG_DFL);
         sigaction(i, NULL, &before[i]);
     }
     Life life = life_open(qpc);
