@@ -127,7 +127,7 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
     /// <inheritdoc/>
     public override void Dispose()
     {
-        Callbacks.Close();
+        Callbacks.Dispose();
         if (!SimulatedEvent.IsOnCallback)
         {
             // A callback that released its own event may still be on its way out.

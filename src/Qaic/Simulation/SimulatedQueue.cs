@@ -47,7 +47,7 @@ internal sealed class SimulatedQueue : SimulatedObject
     /// <inheritdoc/>
     public override void Dispose()
     {
-        _threads.Close();
+        _threads.Dispose();
         Context.Disown();
     }
 

@@ -1,10 +1,10 @@
 namespace Qaic.Simulation;
 
-/// <summary>Threads that take what is scheduled, first in first out. Started as they are needed; they end when they are closed and nothing is left.</summary>
+/// <summary>Threads that take what is scheduled, first in first out. Started as they are needed; they end when this is disposed and nothing is left.</summary>
 /// <param name="name">Name of the threads.</param>
 /// <param name="max">The most threads.</param>
 /// <param name="run">What they do. Throws nothing.</param>
-internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) where T : class
+internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) : IDisposable where T : class
 {
     private readonly Lock _sync = new();
     private readonly Queue<T> _ready = new();
@@ -13,7 +13,7 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) wher
     private readonly SemaphoreSlim _signal = new(0);
     private readonly List<Thread> _threads = [];
     private int _idle;
-    private bool _closed;
+    private bool _disposed;
 
     /// <summary>Whether every item has a thread.</summary>
     public bool IsNobodyWaiting
@@ -46,12 +46,12 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) wher
     }
 
     /// <summary>Ends the threads when they have nothing left to do. What is scheduled later is done all the same.</summary>
-    public void Close()
+    public void Dispose()
     {
         int threads;
         lock (_sync)
         {
-            _closed = true;
+            _disposed = true;
             threads = _threads.Count;
         }
 
@@ -61,7 +61,7 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) wher
         }
     }
 
-    /// <summary>Waits, after <see cref="Close"/>, until the threads have ended. Not from one of them.</summary>
+    /// <summary>Waits, after <see cref="Dispose"/>, until the threads have ended. Not from one of them.</summary>
     public void Join()
     {
         Thread[] threads;
@@ -80,7 +80,7 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) wher
         {
             lock (_sync)
             {
-                if (_closed && _ready.Count == 0)
+                if (_disposed && _ready.Count == 0)
                 {
                     _threads.Remove(Thread.CurrentThread);
                     return;

@@ -12,10 +12,11 @@ internal sealed unsafe class TestEvent
     private static int s_lastKey;
 
     private readonly QaicApi _api;
-    private readonly SemaphoreSlim _called = new(0);
 
     // The callbacks' user pointer: a key, from which every number up to the next one belongs to this event.
     private readonly nint _key = Interlocked.Add(ref s_lastKey, 1000);
+    private int _returned;
+    private int _awaited;
 
     public TestEvent(TableClient client, QAicEventCompletionType type = QAicEventCompletionType.DeviceComplete)
     {
@@ -45,7 +46,18 @@ internal sealed unsafe class TestEvent
     public QStatus Enqueue(TestExec exec, nint queue) => _api.EnqueueExecObj(queue, exec.Handle, Handle);
 
     /// <summary>Waits until a further callback has returned, with a limit that only a hang reaches.</summary>
-    public void AwaitCall() => Assert.IsTrue(_called.Wait(TimeSpan.FromSeconds(30)), "The callback did not come.");
+    public void AwaitCall()
+    {
+        lock (Calls)
+        {
+            while (_returned == _awaited)
+            {
+                Assert.IsTrue(Monitor.Wait(Calls, TimeSpan.FromSeconds(30)), "The callback did not come.");
+            }
+
+            _awaited++;
+        }
+    }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void First(nint handle, QAicEventCompletionType type, nint user) => Record(1, handle, type, user);
@@ -59,7 +71,11 @@ internal sealed unsafe class TestEvent
         {
             called.Calls.Enqueue((function, handle, type, (int)(user % 1000), Environment.CurrentManagedThreadId));
             called.OnCall?.Invoke((int)(user % 1000));
-            called._called.Release();
+            lock (called.Calls)
+            {
+                called._returned++;
+                Monitor.PulseAll(called.Calls);
+            }
         }
     }
 }
