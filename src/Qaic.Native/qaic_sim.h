@@ -291,7 +291,7 @@ QStatus qaicProgramPropertiesInitDefault(QAicProgramProperties_t *properties);
 /* A program on a device: one activation of a network. name may be NULL. Several programs may be made of one QPC. */
 QStatus qaicCreateProgram(QAicContext *context, QAicProgram **program, const QAicProgramProperties_t *properties, QID device, const char *name, QAicQpcObj *qpc);
 
-/* Loading takes memory, activating takes cores: QS_NOSPC or QS_NOMEM where there is not enough. Both may be repeated. */
+/* Loading takes memory, activating takes cores and channels: QS_DEV_ERROR, and the log says of what there is not enough. Both may be repeated. */
 QStatus qaicLoadProgram(QAicProgram *program);
 QStatus qaicRunActivationCmd(QAicProgram *program, QAicProgramActivationCmd command);
 QStatus qaicUnloadProgram(QAicProgram *program);

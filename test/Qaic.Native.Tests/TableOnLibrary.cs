@@ -16,6 +16,10 @@ public sealed class TableOnLibrary : TableContract
 
     private protected override float Expected(float x) => -x;
 
+    private protected override IDisposable Hold() => DropInLibrary.Hold();
+
+    private protected override void FailNextInference(QStatus status, string message) => DropInLibrary.FailNextInference(status);
+
     [TestCleanup]
     public void Nothing_is_left_alive() => Assert.AreEqual(0u, DropInLibrary.LiveObjects);
 }

@@ -18,7 +18,7 @@ public enum PacingDistribution
 /// <see cref="PerInference"/> + <see cref="PerRow"/> × rows, and completes when its outputs are through. Activations compute side by side; each direction of the link serves one transfer after the other.
 /// Rows are the batch size, or of a smaller set of shapes as much of it as the inputs are smaller.</para>
 /// <para>These are the shortest times. The host computes the same inference meanwhile; one that takes the host longer takes the card as long. The clock is the machine's
-/// (<see cref="SimulatedPlatformOptions.TimeProvider"/>); on the system's clock of Linux and macOS an inference on an idle host completes some microseconds after its time, elsewhere up to a tick of the system's timer.</para>
+/// (<see cref="SimulatedPlatformOptions.TimeProvider"/>); on the system's clock of Linux and macOS an inference completes some tens of microseconds after its time (later at times where the host is busy), elsewhere up to a tick of the system's timer.</para>
 /// <para>The defaults are an INT8 ResNet-50 on 4 of the 16 cores of a Pro card, from published MLPerf results. They are there to show how a card saturates, not to predict another network.</para>
 /// </remarks>
 public sealed record CardPacing

@@ -10,7 +10,8 @@ namespace Qaic.Native.Tests.Support;
 /// <summary>QPCs of the embedded compiler, made once per run, and the simulated platform in this process that they are compared with.</summary>
 internal static class Networks
 {
-    private static readonly Lazy<string> s_negation = new(() => Compile(Save(Graphs.Unary("Neg", Graphs.Value("x", Graphs.Float, 4), Graphs.Value("y", Graphs.Float, 4))), new() { NumCores = 1 }));
+    private static readonly Lazy<string> s_negation = new(() => Negate(cores: 1));
+    private static readonly Lazy<string> s_negationOnAllCores = new(() => Negate(cores: 16));
     private static readonly Lazy<string> s_digits = new(() => Compile(Repository.Model("digits_cnn"), QaicOptions.Default));
     private static readonly Lazy<string> s_shapes = new(() => Compile(
         Save(Graphs.Unary("Exp", Graphs.Value("x", Graphs.Float, "rows", "columns"), Graphs.Value("y", Graphs.Float, "rows", "columns"))),
@@ -21,6 +22,9 @@ internal static class Networks
 
     /// <summary>y = -x, four floats, one core.</summary>
     public static string Negation => s_negation.Value;
+
+    /// <summary>The same on all 16 cores of a device.</summary>
+    public static string NegationOnAllCores => s_negationOnAllCores.Value;
 
     /// <summary>The trained digit classifier.</summary>
     public static string Digits => s_digits.Value;
@@ -56,6 +60,9 @@ internal static class Networks
 
         return bytes;
     }
+
+    private static string Negate(int cores) =>
+        Compile(Save(Graphs.Unary("Neg", Graphs.Value("x", Graphs.Float, 4), Graphs.Value("y", Graphs.Float, 4))), new() { NumCores = cores });
 
     private static string Save(ModelProto model)
     {
