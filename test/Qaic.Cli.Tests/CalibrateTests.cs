@@ -9,7 +9,6 @@ namespace Qaic.Cli.Tests;
 
 // Sessions are native objects, and after every test of the assembly there must be none.
 [TestClass]
-[DoNotParallelize]
 public sealed class CalibrateTests : ToolTest
 {
     private static string Rows => Repository.Data("data", "digits", "calib_x.npy");

@@ -64,7 +64,6 @@ public sealed class ExecTests : ToolTest
     }
 
     [TestMethod]
-    [DoNotParallelize]
     public void Without_compile_only_runs_the_list_and_writes_what_a_session_computes()
     {
         string list = InputList(rows: 3, batch: 1);
@@ -86,7 +85,6 @@ public sealed class ExecTests : ToolTest
     }
 
     [TestMethod]
-    [DoNotParallelize]
     public void More_outputs_than_inferences_are_refused_as_the_runner_refuses_them()
     {
         (int code, _, string error) = Run("exec", $"-m={Cnn}", "-num-iter=1", $"-write-output-dir={At("out")}", "-write-output-start-iter=5", $"-aic-binary-dir={At("qpc")}");

@@ -51,7 +51,6 @@ public sealed class ExtractTests : ToolTest
     }
 
     [TestMethod]
-    [DoNotParallelize]
     public void The_embedded_model_computes_what_the_network_computes()
     {
         Ok("compile", Cnn, "--backend", "sim", "--convert-to-fp16", "-o", At("qpc"));

@@ -8,7 +8,6 @@ namespace Qaic.Cli.Tests;
 
 // Sessions are native objects, and after every test of the assembly there must be none.
 [TestClass]
-[DoNotParallelize]
 public sealed class RunTests : ToolTest
 {
     [TestMethod]

@@ -1,9 +1,7 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 using Qaic.Cli.Commands.Bench;
-using Qaic.Compilation;
-using Qaic.Qpc;
 
 namespace Qaic.Cli.Commands;
 
@@ -32,12 +30,12 @@ internal sealed class BenchCommand
     private readonly Option<int> _repetitions = new("--repetitions") { Description = "How often it is measured; the median and the spread are told.", DefaultValueFactory = _ => 3, HelpName = "n" };
     private readonly Option<int?> _activations = new("--activations") { Description = "Activations of the network (num_activations).", HelpName = "n" };
     private readonly Option<int?> _setSize = new("--set-size") { Description = "Inferences in flight per activation (set_size).", HelpName = "n" };
-    private readonly Option<string[]> _input = new("--input") { Description = "Raw file with an input's batch: --input name=path, or the path alone for a single input. Random where none is given. Repeatable.", HelpName = "name=path", Arity = ArgumentArity.ZeroOrMore };
+    private readonly Option<string[]> _input = new("--input") { Description = "File with an input's rows, at least a whole inference: .npy, .csv or raw; --input name=file, or the file alone for a single input. Random where none is given. Repeatable.", HelpName = "name=file", Arity = ArgumentArity.ZeroOrMore };
     private readonly Option<int> _seed = new("--seed") { Description = "Seed of random inputs and of Poisson arrivals.", DefaultValueFactory = _ => 1, HelpName = "n" };
     private readonly Option<int?> _shapes = new("--shapes") { Description = "Which set of shapes of a network that has several, from 0.", HelpName = "n" };
     private readonly Option<string?> _output = new("--output") { Description = "Writes the result to a JSON file, for bench compare.", HelpName = "file.json" };
     private readonly Option<bool> _json = new("--json") { Description = "The result as JSON instead of tables." };
-    private readonly BenchSessionOptions _session;
+    private readonly SessionOptions _session;
 
     private BenchCommand(ToolConsole console, Command command)
     {
@@ -49,8 +47,8 @@ internal sealed class BenchCommand
             command.Options.Add(option);
         }
 
-        _session = BenchSessionOptions.AddTo(command);
-        command.SetAction(Run);
+        _session = SessionOptions.AddTo(command);
+        command.SetAction((result, token) => Task.Run(() => Run(result, token), CancellationToken.None));
         command.Subcommands.Add(BenchCompareCommand.Create(console));
     }
 
@@ -61,38 +59,14 @@ internal sealed class BenchCommand
         return command;
     }
 
-    private int Run(ParseResult result)
-    {
-        try
-        {
-            using var interruption = new Interruption();
-            return Run(result, interruption.Token);
-        }
-        catch (ArgumentException e)
-        {
-            _console.Error.WriteLine($"error: {e.Message}");
-            return QaicTool.WrongUsage;
-        }
-        catch (Exception e) when (e is QaicException or CompilationException or QpcFormatException)
-        {
-            _console.Error.WriteLine($"error: {e.Message}");
-            return QaicTool.Failure;
-        }
-        catch (OperationCanceledException)
-        {
-            _console.Error.WriteLine("error: interrupted before anything was measured");
-            return QaicTool.Failure;
-        }
-    }
-
     private int Run(ParseResult result, CancellationToken cancellationToken)
     {
         LoadSettings settings = Settings(result);
-        int repetitions = result.GetValue(_repetitions) is >= 1 and var n ? n : throw new ArgumentException("--repetitions must be 1 or more.");
+        int repetitions = result.GetValue(_repetitions) is >= 1 and var n ? n : throw new UsageException("--repetitions must be 1 or more.");
         double? target = Positive(result, _target) / 1e3;
-        string model = result.GetValue(_model) ?? throw new ArgumentException("Give a model: an .onnx file, a QPC file, or a directory that holds programqpc.bin.");
+        string model = result.GetValue(_model) ?? throw new UsageException("Give a model: an .onnx file, a QPC file, or a directory that holds programqpc.bin.");
         QaicOptions options = _session.Read(result, Named(result));
-        using ILoggerFactory log = BenchSessionOptions.Log(_console);
+        using ToolLog log = _session.Log(result, _console);
         using Session session = Session.CreateAsync(model, options, _session.Platform(result), log, cancellationToken).GetAwaiter().GetResult();
         IReadOnlyList<QaicDevice> devices = [.. session.Platform.GetDevices().Where(d => session.Options.DeviceIds.Contains(d.Id)).Select(d => session.Platform.IsSimulated ? d with { Sku = "simulated" } : d)];
         BenchInputs inputs = BenchInputs.Create(session, result.GetValue(_input) ?? [], result.GetValue(_seed), result.GetValue(_shapes));
@@ -150,7 +124,7 @@ internal sealed class BenchCommand
         if (cancellationToken.IsCancellationRequested)
         {
             _console.Error.WriteLine($"error: interrupted in repetition {measured.Repetitions.Count} of {repetitions}; what was measured until then is shown");
-            return QaicTool.Failure;
+            return QaicTool.Interrupted;
         }
 
         return QaicTool.Success;
@@ -192,7 +166,7 @@ internal sealed class BenchCommand
             : isSearch && !hasTarget ? "--find-rate needs --target-latency, in ms."
             : isSearch && count is not null ? "--find-rate measures for --duration at each rate; --count does not go with it."
             : null;
-        return wrong is not null ? throw new ArgumentException(wrong) : new LoadSettings(scenario, count is null ? TimeSpan.FromSeconds(duration ?? DefaultSeconds) : TimeSpan.MaxValue)
+        return wrong is not null ? throw new UsageException(wrong) : new LoadSettings(scenario, count is null ? TimeSpan.FromSeconds(duration ?? DefaultSeconds) : TimeSpan.MaxValue)
         {
             Count = count,
             Rate = rate ?? double.NaN,
@@ -200,16 +174,16 @@ internal sealed class BenchCommand
         };
     }
 
-    private IEnumerable<KeyValuePair<string, object?>> Named(ParseResult result)
+    private IEnumerable<(string Name, string Text)> Named(ParseResult result)
     {
         if (result.GetValue(_activations) is { } activations)
         {
-            yield return new("num_activations", activations);
+            yield return ("num_activations", activations.ToString(CultureInfo.InvariantCulture));
         }
 
         if (result.GetValue(_setSize) is { } setSize)
         {
-            yield return new("set_size", setSize);
+            yield return ("set_size", setSize.ToString(CultureInfo.InvariantCulture));
         }
     }
 
@@ -219,8 +193,8 @@ internal sealed class BenchCommand
 
     // A year is more than anybody wants, and what is no number is not compared with one.
     private static double? Positive(ParseResult result, Option<double?> option) =>
-        result.GetValue(option) is not { } value ? null : value is > 0 and <= 31_536_000 ? value : throw new ArgumentException($"{option.Name} must be a number above 0.");
+        result.GetValue(option) is not { } value ? null : value is > 0 and <= 31_536_000 ? value : throw new UsageException($"{option.Name} must be a number above 0.");
 
     private static double NotNegative(ParseResult result, Option<double> option) =>
-        result.GetValue(option) is >= 0 and <= 31_536_000 and var value ? value : throw new ArgumentException($"{option.Name} must be 0 or more.");
+        result.GetValue(option) is >= 0 and <= 31_536_000 and var value ? value : throw new UsageException($"{option.Name} must be 0 or more.");
 }

@@ -18,35 +18,25 @@ internal static class DevicesCommand
         var count = new Option<int?>("--count") { Description = "Ends --watch after so many looks.", HelpName = "n" };
         var json = new Option<bool>("--json") { Description = "JSON for machines instead of a table." };
         var command = new Command("devices", "Lists devices: state, type, cores and memory, serial number, firmware, temperature, power, PCI address and node.") { backend, library, watch, count, json };
-        command.SetAction(result =>
+        command.SetAction(async (result, token) =>
         {
             double interval = result.GetValue(watch) ?? DefaultInterval;
             if (interval is not (>= 0.01 and <= 86_400) || result.GetValue(count) < 1)
             {
-                console.Error.WriteLine("error: --watch takes seconds from 0.01 to 86400, and --count 1 or more.");
-                return QaicTool.WrongUsage;
+                throw new UsageException("--watch takes seconds from 0.01 to 86400, and --count 1 or more.");
             }
 
             Func<IReadOnlyList<QaicDevice>> list = Source(result.GetRequiredValue(backend), result.GetValue(library));
-            try
+            if (result.GetResult(watch) is not null)
             {
-                if (result.GetResult(watch) is not null)
-                {
-                    using var interruption = new Interruption();
-                    new DeviceWatch(console, list, TimeSpan.FromSeconds(interval), TimeProvider.System).Run(result.GetValue(json), result.GetValue(count), interruption.Token).GetAwaiter().GetResult();
-                }
-                else
-                {
-                    Write(console, list(), result.GetValue(json));
-                }
+                await new DeviceWatch(console, list, TimeSpan.FromSeconds(interval), TimeProvider.System).Run(result.GetValue(json), result.GetValue(count), token);
+            }
+            else
+            {
+                Write(console, list(), result.GetValue(json));
+            }
 
-                return QaicTool.Success;
-            }
-            catch (QaicException e)
-            {
-                console.Error.WriteLine($"error: {e.Message}");
-                return QaicTool.Failure;
-            }
+            return QaicTool.Success;
         });
         return command;
     }

@@ -22,6 +22,17 @@ internal sealed class InputFiles(IReadOnlyList<TensorSpec> inputs, bool hasBatch
     /// <exception cref="DataFormatException">A file does not fit its input, or files have different numbers of rows.</exception>
     public IReadOnlyDictionary<string, Tensor> Load(IReadOnlyList<string> pairs)
     {
+        Dictionary<string, string> files = ByName(pairs);
+        return inputs.FirstOrDefault(i => !files.ContainsKey(i.Name)) is { } missing
+            ? throw new UsageException($"Input '{missing}' has no file. Add --input {missing.Name}=<file>.")
+            : Load([.. inputs.Select(i => files[i.Name])], "");
+    }
+
+    /// <summary>Which file is given for which input.</summary>
+    /// <param name="pairs"><c>name=file</c>, or the file alone for a network of one input.</param>
+    /// <exception cref="UsageException">A name is missing, unknown or there twice.</exception>
+    public Dictionary<string, string> ByName(IReadOnlyList<string> pairs)
+    {
         var files = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (string pair in pairs)
         {
@@ -38,9 +49,7 @@ internal sealed class InputFiles(IReadOnlyList<TensorSpec> inputs, bool hasBatch
             }
         }
 
-        return inputs.FirstOrDefault(i => !files.ContainsKey(i.Name)) is { } missing
-            ? throw new UsageException($"Input '{missing}' has no file. Add --input {missing.Name}=<file>.")
-            : Load([.. inputs.Select(i => files[i.Name])], "");
+        return files;
     }
 
     /// <summary>Reads a list: per line the files of the inputs in the model's order, separated by commas. Each line is read when its turn comes.</summary>

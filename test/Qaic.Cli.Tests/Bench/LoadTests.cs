@@ -8,7 +8,6 @@ namespace Qaic.Cli.Tests.Bench;
 
 /// <summary>Loads on a simulated card, also on one that stalls and fails.</summary>
 [TestClass]
-[DoNotParallelize] // Native objects are counted after each test, and load makes others late.
 public sealed class LoadTests : IDisposable
 {
     private const long Millisecond = 1_000_000;

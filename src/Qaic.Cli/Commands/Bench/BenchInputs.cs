@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Qaic.Cli.Data;
 
 namespace Qaic.Cli.Commands.Bench;
 
@@ -26,16 +27,16 @@ internal sealed class BenchInputs
 
     /// <summary>Makes the data.</summary>
     /// <param name="session">The network.</param>
-    /// <param name="files">Raw files, <c>name=path</c>, or the path alone for a network of one input; inputs without one are random.</param>
+    /// <param name="files"><c>name=file</c>, or the file alone for a network of one input; inputs without one are random.</param>
     /// <param name="seed">Seed of random numbers: in [0, 1) for floating types, 0 and 1 for integers, so that indices stay inside.</param>
     /// <param name="shapes">Position in <see cref="Session.AllowedShapes"/>; null for the largest.</param>
-    /// <exception cref="ArgumentException">There is no such input or set of shapes, or a file has the wrong size.</exception>
-    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="UsageException">There is no such input or set of shapes.</exception>
+    /// <exception cref="IOException">A file cannot be read, or does not fit its input.</exception>
     public static BenchInputs Create(Session session, IReadOnlyList<string> files, int seed, int? shapes)
     {
         if (shapes is { } index && (index < 0 || index >= session.AllowedShapes.Count))
         {
-            throw new ArgumentException(session.AllowedShapes.Count == 0
+            throw new UsageException(session.AllowedShapes.Count == 0
                 ? $"--shapes {index}: the network has fixed shapes, so there is nothing to choose."
                 : $"--shapes {index}: the network has the sets {string.Join("; ", session.AllowedShapes.Select((s, i) => string.Create(CultureInfo.InvariantCulture, $"{i}: {s}")))}.");
         }
@@ -44,9 +45,10 @@ internal sealed class BenchInputs
         bool isLargestASet = session.AllowedShapes.Count == 0 || session.AllowedShapes.Any(s => s.Inputs.SequenceEqual(session.Inputs));
         int? chosen = shapes ?? (isLargestASet ? null : 0);
         AllowedShapeSet set = chosen is { } c ? session.AllowedShapes[c] : new(session.Inputs, session.Outputs);
-        Dictionary<string, string> given = ByName(set.Inputs, files);
+        bool hasBatch = InputFiles.HasBatch(session);
+        Dictionary<string, string> given = new InputFiles(set.Inputs, hasBatch, []).ByName(files);
         var random = new Random(seed);
-        byte[][] data = [.. set.Inputs.Select(spec => given.TryGetValue(spec.Name, out string? path) ? FromFile(spec, path) : Random(spec, random))];
+        byte[][] data = [.. set.Inputs.Select(spec => given.TryGetValue(spec.Name, out string? path) ? FromFile(spec, path, hasBatch) : Random(spec, random))];
         return new BenchInputs(chosen, set.Inputs, data, Rows([.. set.Inputs, .. set.Outputs]));
     }
 
@@ -64,36 +66,23 @@ internal sealed class BenchInputs
         }
     }
 
-    private static Dictionary<string, string> ByName(IReadOnlyList<TensorSpec> inputs, IReadOnlyList<string> files)
+    // Rows are taken in turn until the batch is full.
+    private static byte[] FromFile(TensorSpec spec, string path, bool hasBatch)
     {
-        var byName = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (string file in files)
+        Tensor tensor = TensorFile.Load(path, spec, hasBatch);
+        if (tensor.ElementType != spec.ElementType)
         {
-            int equals = file.IndexOf('=', StringComparison.Ordinal);
-            string name = equals >= 0 ? file[..equals] : inputs.Count == 1 ? inputs[0].Name : throw new ArgumentException($"--input '{file}': the network has {inputs.Count} inputs, so say which one: name=path. {Known()}");
-            if (inputs.All(i => i.Name != name))
-            {
-                throw new ArgumentException($"--input '{file}': the network has no input '{name}'. {Known()}");
-            }
-
-            if (!byName.TryAdd(name, file[(equals + 1)..]))
-            {
-                throw new ArgumentException($"--input '{file}': input '{name}' is given twice.");
-            }
+            throw new DataFormatException(path, $"it holds {tensor.ElementType}, and a benchmark copies into input '{spec}' as it is. Convert the data.");
         }
 
-        return byName;
+        byte[] bytes = new byte[spec.ByteLength];
+        ReadOnlySpan<byte> rows = tensor.Bytes;
+        for (int at = 0; at < bytes.Length; at += rows.Length)
+        {
+            rows[..Math.Min(rows.Length, bytes.Length - at)].CopyTo(bytes.AsSpan(at));
+        }
 
-        string Known() => $"It has {string.Join("; ", inputs)}.";
-    }
-
-    private static byte[] FromFile(TensorSpec spec, string path)
-    {
-        // Before it is read: somebody may have named a film.
-        long length = new FileInfo(path).Length;
-        return length == spec.ByteLength
-            ? File.ReadAllBytes(path)
-            : throw new ArgumentException($"--input '{path}' has {length} bytes; '{spec}' takes {spec.ByteLength}: raw, row-major, little endian, one whole batch.");
+        return bytes;
     }
 
     private static byte[] Random(TensorSpec spec, Random random)
