@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Help;
 using Qaic.Cli.Commands;
 using Qaic.Compilation;
 using Qaic.Qpc;
@@ -61,10 +62,14 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
         }
     }
 
-    private RootCommand Root() => new(
+    // Not a RootCommand, which calls itself by the name of the assembly.
+    private Command Root() => new(
+        "qaic",
         "Networks for Qualcomm Cloud AI 100 cards. Results go to standard output, everything else to standard error. "
         + "Exit codes: 0 done, 1 the command line or an option is wrong, 2 it could not be done, 130 interrupted.")
     {
+        new HelpOption { Recursive = true },
+        new VersionOption(),
         CompileCommand.Create(_console),
         ExecCommand.Create(_console),
         InspectCommand.Create(_console),

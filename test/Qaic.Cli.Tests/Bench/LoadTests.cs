@@ -111,7 +111,7 @@ public sealed class LoadTests : IDisposable
     }
 
     [TestMethod]
-    public void Inputs_come_from_files_of_the_right_size()
+    public void Inputs_come_from_files_whose_rows_are_taken_in_turn_until_the_batch_is_full()
     {
         using Session session = NewSession(1);
         byte[] data = new byte[session.Inputs[0].ByteLength];
@@ -122,10 +122,15 @@ public sealed class LoadTests : IDisposable
             File.WriteAllBytes(file, data);
             CollectionAssert.AreEqual(data, Filled(session, [file], 1));
             CollectionAssert.AreEqual(data, Filled(session, [$"image={file}"], 1));
-            Assert.Contains("no input 'images'. It has image Float32[32, 1, 8, 8].", Refused(session, $"images={file}"));
-            Assert.Contains("given twice", Refused(session, file, file));
+            Assert.Contains("no input 'images'. Did you mean 'image'?", Refused<UsageException>(session, $"images={file}"));
+            Assert.Contains("given twice", Refused<UsageException>(session, file, file));
+            int row = data.Length / 32;
+            File.WriteAllBytes(file, data[..(5 * row)]);
+            byte[] filled = Filled(session, [file], 1);
+            CollectionAssert.AreEqual(data[..(5 * row)], filled[..(5 * row)]);
+            CollectionAssert.AreEqual(data[..(2 * row)], filled[(30 * row)..]);
             File.WriteAllBytes(file, data[1..]);
-            Assert.Contains($"has {data.Length - 1} bytes; 'image Float32[32, 1, 8, 8]' takes {data.Length}", Refused(session, file));
+            Assert.Contains($"{data.Length - 1} bytes", Refused<Qaic.Cli.Data.DataFormatException>(session, file));
         }
         finally
         {
@@ -133,7 +138,7 @@ public sealed class LoadTests : IDisposable
         }
 
         Assert.ThrowsExactly<FileNotFoundException>(() => BenchInputs.Create(session, ["/nowhere/x.raw"], 1, null));
-        Assert.Contains("fixed shapes", Assert.ThrowsExactly<ArgumentException>(() => BenchInputs.Create(session, [], 1, 0)).Message);
+        Assert.Contains("fixed shapes", Assert.ThrowsExactly<UsageException>(() => BenchInputs.Create(session, [], 1, 0)).Message);
     }
 
     [TestMethod]
@@ -150,7 +155,7 @@ public sealed class LoadTests : IDisposable
             Assert.AreEqual((9L, true), (measured.Completed, measured.Failure is null), measured.Failure?.Message);
         }
 
-        Assert.Contains("the network has the sets 0: ", Assert.ThrowsExactly<ArgumentException>(() => BenchInputs.Create(session, [], 1, 2)).Message);
+        Assert.Contains("the network has the sets 0: ", Assert.ThrowsExactly<UsageException>(() => BenchInputs.Create(session, [], 1, 2)).Message);
     }
 
     private static QaicOptions Dynamic()
@@ -159,7 +164,7 @@ public sealed class LoadTests : IDisposable
         return new QaicOptions { Specializations = [none.Add("batch", 2).Add("sequence", 8), none.Add("batch", 4).Add("sequence", 16)] };
     }
 
-    private static string Refused(Session session, params string[] files) => Assert.ThrowsExactly<ArgumentException>(() => BenchInputs.Create(session, files, 1, null)).Message;
+    private static string Refused<T>(Session session, params string[] files) where T : Exception => Assert.ThrowsExactly<T>(() => BenchInputs.Create(session, files, 1, null)).Message;
 
     private static byte[] Filled(Session session, string[] files, int seed)
     {
