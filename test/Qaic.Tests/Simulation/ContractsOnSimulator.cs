@@ -5,7 +5,7 @@ using Qaic.Tests.Support;
 namespace Qaic.Tests.Simulation;
 
 /// <summary>A simulated card with 16 cores and the doubling engine, of which nothing may be left.</summary>
-internal sealed class SimulatedCardUnderTest(int cores) : IDisposable
+internal sealed class SimulatedCardUnderTest(int cores)
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("qaic-sim-");
     private readonly DoublingEngine _engine = new();
@@ -14,7 +14,7 @@ internal sealed class SimulatedCardUnderTest(int cores) : IDisposable
 
     public string Qpc => field ??= new TestQpc { Cores = cores }.Write(_directory.FullName);
 
-    public void Dispose()
+    public void AssertNothingIsLeft()
     {
         _directory.Delete(recursive: true);
         Assert.AreEqual(0, Platform.LiveObjects);
@@ -37,7 +37,7 @@ public sealed class ProgramGroupsOnSimulator : ProgramGroupContract
     private protected override float Expected(float x) => 2 * x;
 
     [TestCleanup]
-    public void Nothing_is_left_alive() => _card.Dispose();
+    public void Nothing_is_left_alive() => _card.AssertNothingIsLeft();
 }
 
 [TestClass]
@@ -52,5 +52,5 @@ public sealed class ResourcesOnSimulator : ResourceContract
     private protected override int Qid => _card.Platform.FirstQid;
 
     [TestCleanup]
-    public void Nothing_is_left_alive() => _card.Dispose();
+    public void Nothing_is_left_alive() => _card.AssertNothingIsLeft();
 }
