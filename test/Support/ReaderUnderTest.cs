@@ -31,7 +31,7 @@ internal sealed record ReaderUnderTest(string Name, bool IsText, IReadOnlyList<b
     {
         int refused = 0;
         var random = new Random(seed);
-        string kept = Path.Combine(Repository.Root, "artifacts", "mutations", $"{Name}-{seed.ToString(CultureInfo.InvariantCulture)}");
+        string kept = Path.Combine(Repository.Root, "artifacts", "mutations", string.Create(CultureInfo.InvariantCulture, $"{Name}-{seed}-{Environment.ProcessId}"));
         Directory.CreateDirectory(Path.GetDirectoryName(kept)!);
         using (var last = new FileStream(kept, FileMode.Create, FileAccess.Write, FileShare.Read, bufferSize: 0))
         {

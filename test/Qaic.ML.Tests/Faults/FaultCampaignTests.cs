@@ -99,7 +99,11 @@ public sealed class FaultCampaignTests
         Assert.IsLessThan(table.Counts.Values.Sum() / 20, table.Counts.GetValueOrDefault("not hit"));
     }
 
-    private static FaultOutcome Run(FaultCell cell) => new FaultScenario(cell, s_inferences, s_rows).Run();
+    private static FaultOutcome Run(FaultCell cell)
+    {
+        using var scenario = new FaultScenario(cell, s_inferences, s_rows);
+        return scenario.Run();
+    }
 
     private static IEnumerable<FaultCell> Cells(string function, int row, int devices, int calls)
     {

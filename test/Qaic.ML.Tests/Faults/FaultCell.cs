@@ -54,7 +54,7 @@ internal sealed record FaultCell(string? Function, FaultKind Kind, QStatus Statu
     public int Victim => Occurrence % Devices;
 
     /// <summary>Whether the call gives something back to the library that it can refuse to take.</summary>
-    public bool IsRelease => Function?.StartsWith("Release", StringComparison.Ordinal) == true;
+    public bool IsRelease => Function == "CloseQpc" || Function?.StartsWith("Release", StringComparison.Ordinal) == true;
 
     /// <summary>Puts the fault into the plan.</summary>
     public Fault Arm(FaultPlan plan) => (Kind, Function) switch

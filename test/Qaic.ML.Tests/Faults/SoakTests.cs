@@ -86,7 +86,10 @@ public sealed class SoakTests
         var kind = (FaultKind)random.Next(1, 6);
         bool fails = kind is FaultKind.Fails or FaultKind.FailsOnce;
         QStatus status = !fails ? 0 : s_failures[random.Next(function == "ReleaseExecObj" ? 2 : s_failures.Length)];
-        new FaultScenario(new FaultCell(function, kind, status, random.Next(2) == 0 ? 1 : Devices, 1 + random.Next(3)), 24, 90).Run();
+        using (var scenario = new FaultScenario(new FaultCell(function, kind, status, random.Next(2) == 0 ? 1 : Devices, 1 + random.Next(3)), 24, 90) { IsAlone = false })
+        {
+            scenario.Run();
+        }
 
         // And one that stays, with a fault now and then. One of several devices fails at a time, so nobody hears of it.
         using Fault? fault = round % 5 == 0 ? network.Platform.Faults.FailInference(occurrence: 20) : null;
