@@ -330,15 +330,20 @@ QStatus qaicExecObjWaitForCompletion(QAicExecObj *execObj, uint32_t timeoutUs);
 
 /* ---- Events ---- */
 
+/* An event is completed by the inference that it was enqueued with, whatever the result. In flight it cannot be enqueued again, cleared or released (QS_INVAL); a complete
+   one has to be cleared before it is enqueued again. Any type is taken and given back to the callback. */
 QStatus qaicCreateEvent(QAicContext *context, QAicEvent **event, QAicEventCompletionType type);
 QStatus qaicReleaseEvent(QAicEvent *event);
 
 /* Makes a completed event wait again. */
 QStatus qaicEventClear(QAicEvent *event);
 
-/* The callback may call every function of the library. */
+/* Called once per completion, and at once if the event is complete. The callback may call every function of the library. Removing it waits for a call that is due or under
+   way, except from inside one. */
 QStatus qaicEventAddCallback(QAicEvent *event, QAicEventCallback callback, void *user);
 QStatus qaicEventRemoveCallback(QAicEvent *event, QAicEventCallback callback);
+
+/* Returns the inference's status. QS_INVAL for an event without an inference, which might never be complete. */
 QStatus qaicWaitforEvent(QAicEvent *event);
 
 /* ---- Program groups: programs that take turns on the same cores ---- */

@@ -21,6 +21,10 @@ public sealed class ScenarioTests
     {
         CProgram.Result result = CProgram.Scenarios().Run([name, Networks.Negation]).Succeeded();
         Assert.AreEqual(name == "nonsense" ? 1 : 0, result.Output.Count(c => c == '\n'), $"The library writes nothing to stdout: {result.Output}");
+        if (name.StartsWith("leave", StringComparison.Ordinal))
+        {
+            Assert.AreEqual("", result.Errors, "nothing runs into what is destroyed at the end");
+        }
     }
 
     [TestMethod]
