@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.Globalization;
 using Qaic.Cli.Commands;
 using Qaic.Compilation;
 using Qaic.Qpc;
@@ -32,6 +33,21 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
     private readonly ToolConsole _console = new(output, error, isRedirected, isErrorRedirected);
 
     public int Run(string[] args)
+    {
+        // Numbers are written with a point on the command line as in files, whatever the user's culture.
+        CultureInfo culture = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+        try
+        {
+            return Invoke(args);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
+    }
+
+    private int Invoke(string[] args)
     {
         try
         {

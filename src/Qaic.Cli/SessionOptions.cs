@@ -57,7 +57,7 @@ internal sealed class SessionOptions
     }
 
     /// <summary>The log of the command.</summary>
-    public ToolLog Log(ParseResult result, ToolConsole console) => new(console.Error, result.GetValue(_verbose));
+    public ToolLog Log(ParseResult result, ToolConsole console) => new(console, result.GetValue(_verbose));
 
     /// <summary>The platform that <c>--library</c> asks for; null for the choice of a session.</summary>
     /// <exception cref="QaicException">The library cannot be loaded.</exception>

@@ -17,6 +17,8 @@ internal sealed class ToolConsole(TextWriter output, TextWriter error, bool isRe
 
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private readonly IAnsiConsole _errorTerminal = Create(error, isErrorRedirected);
+
     public TextWriter Output => output;
 
     public TextWriter Error => error;
@@ -30,8 +32,21 @@ internal sealed class ToolConsole(TextWriter output, TextWriter error, bool isRe
     /// <param name="title">What is being done.</param>
     /// <param name="work">The work; it may say how far it has come, from any thread.</param>
     public T Progress<T>(string title, Func<Action<string>, T> work) =>
-        isErrorRedirected ? work(static _ => { }) : Create(error, isRedirected: false).Status().Start(
+        isErrorRedirected ? work(static _ => { }) : _errorTerminal.Status().Start(
             Markup.Escape(title), context => work(text => context.Status = Markup.Escape($"{title} {text}")));
+
+    /// <summary>Writes a line on standard error, also while <see cref="Progress"/> shows something there: it comes above it. From any thread.</summary>
+    public void Remark(string line)
+    {
+        if (isErrorRedirected)
+        {
+            error.WriteLine(line);
+        }
+        else
+        {
+            _errorTerminal.WriteLine(line);
+        }
+    }
 
     /// <summary>Writes a result for machines.</summary>
     public void WriteJson(JsonNode node) => output.WriteLine(node.ToJsonString(s_json));

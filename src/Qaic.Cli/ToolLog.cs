@@ -4,9 +4,9 @@ using Microsoft.Extensions.Logging;
 namespace Qaic.Cli;
 
 /// <summary>The log of a command: warnings go to standard error and are kept for its report, remarks are shown when they are asked for. Thread-safe.</summary>
-/// <param name="error">Receives the lines.</param>
+/// <param name="console">Shows the lines.</param>
 /// <param name="isVerbose">Whether remarks are shown as well.</param>
-internal sealed class ToolLog(TextWriter error, bool isVerbose) : ILoggerFactory, ILogger
+internal sealed class ToolLog(ToolConsole console, bool isVerbose) : ILoggerFactory, ILogger
 {
     private readonly ConcurrentQueue<string> _warnings = new();
     private readonly Lock _lock = new();
@@ -48,7 +48,7 @@ internal sealed class ToolLog(TextWriter error, bool isVerbose) : ILoggerFactory
                 _warnings.Enqueue(text);
             }
 
-            error.WriteLine(line);
+            console.Remark(line);
         }
     }
 

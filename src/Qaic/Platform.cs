@@ -110,7 +110,11 @@ public abstract class Platform
     /// <summary>Asks the library for its devices, in the order of their ids, from 0 without gaps. <see cref="QaicDevice.List(Platform)"/> tells more of each and takes longer.</summary>
     /// <returns>The devices as they are now; empty if there are none.</returns>
     /// <exception cref="QaicException"><see cref="QaicError.NotSupported"/>: the library cannot list devices.</exception>
-    public IReadOnlyList<QaicDevice> GetDevices() => DeviceProbe.List(Api, FirstQid);
+    public IReadOnlyList<QaicDevice> GetDevices()
+    {
+        IReadOnlyList<QaicDevice> devices = DeviceProbe.List(Api, FirstQid);
+        return IsSimulated ? [.. devices.Select(device => device with { IsSimulated = true, Sku = "simulated" })] : devices;
+    }
 
     /// <summary>Adds to the library's devices what others know of them.</summary>
     internal abstract IReadOnlyList<QaicDevice> Describe(IReadOnlyList<QaicDevice> devices);

@@ -43,6 +43,9 @@ public sealed record QaicDevice(int Id, DeviceState State)
     /// <summary>Type of the card: <c>PCIe Pro</c>, <c>PCIe Ultra</c>, <c>simulated</c>; null if nobody tells.</summary>
     public string? Sku { get; init; }
 
+    /// <summary>Whether it is a simulated one, in this process or behind a library that takes the vendor's place.</summary>
+    public bool IsSimulated { get; init; }
+
     /// <summary>AI cores (NSPs); null if nobody tells.</summary>
     public int? Cores { get; init; }
 

@@ -145,12 +145,23 @@ public sealed class DataFileTests
     [DataRow("a,b,c\n1,2,1e39", "'1e39'")]
     [DataRow("a,b,c\n1,2,\"3", "the quote that line 2 opens is never closed")]
     [DataRow("a,b,c\n1,2,\"3\"4", "follows a field in quotes")]
+    [DataRow("1,2,3\n4,5,6", "line 1 looks like data; the first line names the columns")]
+    [DataRow("1.5,-2e3,NaN", "Write a line of names above it, such as x0,x1,x2.")]
     [DataRow("a,b\n1,2", "the table has 2 columns, but a row of input 'x Float32[2, 3]' has 3 elements")]
     public void A_wrong_table_is_explained_with_its_line(string text, string message)
     {
         var e = Assert.ThrowsExactly<DataFormatException>(() => TensorFile.From(CsvFile.Parse(Encoding.UTF8.GetBytes(text), "a.csv"), s_floats, hasBatch: true));
 
         StringAssert.Contains(e.Message, message);
+    }
+
+    [TestMethod]
+    public void Columns_that_are_named_after_a_tensor_whose_name_is_a_number_are_no_data()
+    {
+        TensorSpec spec = s_floats with { Name = "1104" };
+        Tensor tensor = TensorFile.From(CsvFile.Parse("1104.0,1104.1,1104.2\n1,2,3"u8.ToArray(), "a.csv"), spec, hasBatch: true);
+        CollectionAssert.AreEqual(new[] { 1f, 2f, 3f }, tensor.ToArray<float>());
+        Assert.ThrowsExactly<DataFormatException>(() => TensorFile.From(CsvFile.Parse("1104.0,1104.2,1104.1\n1,2,3"u8.ToArray(), "a.csv"), spec, hasBatch: true));
     }
 
     [TestMethod]

@@ -46,6 +46,7 @@ public sealed class DevicesTests
         StringAssert.Matches(text, new(@"(?m)^ +4 +Ready *\r?$"));
         using var json = JsonDocument.Parse(DeviceReport.ToJson(s_card).ToJsonString());
         Assert.AreEqual((12.5, "It is [broken].", false), (json.RootElement.GetProperty("power").GetDouble(), json.RootElement.GetProperty("problem").GetString(), json.RootElement.GetProperty("simulated").GetBoolean()));
+        Assert.IsTrue(DeviceReport.ToJson(s_card with { IsSimulated = true })["simulated"]!.GetValue<bool>());
     }
 
     [TestMethod]

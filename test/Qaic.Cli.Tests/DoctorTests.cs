@@ -63,12 +63,24 @@ public sealed class DoctorTests : IDisposable
     [TestMethod]
     public void A_backend_that_nobody_knows_is_wrong_usage() => Assert.AreEqual(QaicTool.WrongUsage, Tool.Run("doctor", "--backend", "moon").Code);
 
-    private HostDiagnosis Diagnosed(bool simulated) => new(new HostView
+    [TestMethod]
+    [DataRow(QaicBackend.Auto), DataRow(QaicBackend.Aic)]
+    public void The_simulated_card_behind_a_library_is_told_from_a_real_one(QaicBackend backend)
+    {
+        var report = new DoctorReport(new HostDiagnosis(Machine(simulated: true)) { SimulatedLibrary = "/x/libQAic.so" }, backend);
+        Assert.AreEqual($"Networks run on the simulated card behind /x/libQAic.so, not on a real one (backend {backend}).", report.Conclusion);
+        Assert.IsTrue(report.CanRun);
+        Assert.AreEqual(("/x/libQAic.so", false), (report.ToJson()["simulatedLibrary"]!.GetValue<string>(), report.ToJson()["card"]!.GetValue<bool>()));
+    }
+
+    private HostDiagnosis Diagnosed(bool simulated) => new(Machine(simulated));
+
+    private Host Machine(bool simulated) => new()
     {
         Root = _root.FullName,
         Variable = _ => null,
         Simulated = () => simulated ? Platform.Simulated() : throw new DllNotFoundException("libonnxruntime.so"),
-    });
+    };
 
     private static string Written(HostDiagnosis diagnosis, QaicBackend backend)
     {

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
+using Qaic.Cli.Commands;
 using Qaic.Cli.Exec;
 using Qaic.Compilation;
 using Qaic.OnnxRuntime;
@@ -12,6 +14,17 @@ namespace Qaic.Cli.Tests;
 [TestClass]
 public sealed class ExecTests : ToolTest
 {
+    [TestMethod]
+    public void The_first_signal_asks_for_an_end_and_the_second_is_left_to_the_system()
+    {
+        using var stop = new CancellationTokenSource();
+        var first = new PosixSignalContext(PosixSignal.SIGINT);
+        var second = new PosixSignalContext(PosixSignal.SIGINT);
+        ExecCommand.Interrupt(first, stop);
+        ExecCommand.Interrupt(second, stop);
+        Assert.AreEqual((true, true, false), (stop.IsCancellationRequested, first.Cancel, second.Cancel));
+    }
+
     [TestMethod]
     public void Compiles_as_the_vendors_tool_and_says_so_in_its_words()
     {

@@ -91,7 +91,7 @@ public sealed class OptionsAndCacheTests : ToolTest
     }
 
     [TestMethod]
-    [DataRow("30"), DataRow("d"), DataRow("-1d"), DataRow("1w"), DataRow("99999d"), DataRow("")]
+    [DataRow("30"), DataRow("d"), DataRow("-1d"), DataRow("1w"), DataRow("99999d"), DataRow("36501d"), DataRow("999999999h"), DataRow("2147483647m"), DataRow("")]
     public void An_age_that_is_none_deletes_nothing(string age)
     {
         (int code, _, string error) = Run("cache", "clear", "--older-than", age, "--cache-dir", At("cache"));

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.Versioning;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
@@ -14,20 +13,17 @@ namespace Qaic.Cli.Tests;
 [UnsupportedOSPlatform("windows")]
 public sealed class ToolProcessTests : ToolTest
 {
-    private static string Tool => Path.Combine(AppContext.BaseDirectory, "Qaic.Cli.dll");
-
     [TestMethod]
     public async Task Colours_are_off_in_a_file_and_the_exit_code_is_the_tools()
     {
-        using Process good = Start("options", "mos");
-        using Process table = Start("options");
-        using Process wrong = Start("exec", "-x");
+        using ToolProcess good = Start("options", "mos");
+        using ToolProcess table = Start("options");
+        using ToolProcess wrong = Start("exec", "-x");
 
-        string text = await table.StandardOutput.ReadToEndAsync(TestContext.CancellationToken);
-        string error = await wrong.StandardError.ReadToEndAsync(TestContext.CancellationToken);
-        await Task.WhenAll(good.WaitForExitAsync(TestContext.CancellationToken), table.WaitForExitAsync(TestContext.CancellationToken), wrong.WaitForExitAsync(TestContext.CancellationToken));
+        string text = await table.Output.ReadToEndAsync(TestContext.CancellationToken);
+        string error = await wrong.Error.ReadToEndAsync(TestContext.CancellationToken);
 
-        Assert.AreEqual((0, 0, 1), (good.ExitCode, table.ExitCode, wrong.ExitCode));
+        CollectionAssert.AreEqual(new[] { 0, 0, 1 }, await Task.WhenAll(good.Ended(TestContext.CancellationToken), table.Ended(TestContext.CancellationToken), wrong.Ended(TestContext.CancellationToken)));
         Assert.IsFalse(text.Contains('\x1b', StringComparison.Ordinal));
         StringAssert.StartsWith(error, "Invalid option -x.");
     }
@@ -42,13 +38,13 @@ public sealed class ToolProcessTests : ToolTest
         using var watcher = new FileSystemWatcher(At("out")) { EnableRaisingEvents = true };
         watcher.Created += (_, _) => begun.TrySetResult();
 
-        using Process run = Start("run", Cnn, "--backend", "sim", "--input-list", list, "-o", At("out"), "--output-format", "csv");
-        Task<string> error = run.StandardError.ReadToEndAsync(TestContext.CancellationToken);
-        await Task.WhenAny(begun.Task, run.WaitForExitAsync(TestContext.CancellationToken));
-        Interrupt(run);
-        await run.WaitForExitAsync(TestContext.CancellationToken);
+        using ToolProcess run = Start("run", Cnn, "--backend", "sim", "--input-list", list, "-o", At("out"), "--output-format", "csv");
+        Task<string> error = run.Error.ReadToEndAsync(TestContext.CancellationToken);
+        Task<int> ended = run.Ended(TestContext.CancellationToken);
+        await Task.WhenAny(begun.Task, ended);
+        run.Interrupt();
 
-        Assert.AreEqual(QaicTool.Interrupted, run.ExitCode, await error);
+        Assert.AreEqual(QaicTool.Interrupted, await ended, await error);
         Assert.IsTrue(begun.Task.IsCompleted, "it had begun to write");
         Assert.HasCount(0, Directory.GetFiles(At("out")));
     }
@@ -56,24 +52,23 @@ public sealed class ToolProcessTests : ToolTest
     [TestMethod]
     public async Task Interrupted_while_it_runs_for_a_time_exec_ends_as_well()
     {
-        using Process run = Start("exec", $"-m={Cnn}", "-time=3600", $"-aic-binary-dir={At("qpc")}");
-        Task<string> error = run.StandardError.ReadToEndAsync(TestContext.CancellationToken);
+        using ToolProcess run = Start("exec", $"-m={Cnn}", "-time=3600", $"-aic-binary-dir={At("qpc")}");
+        Task<string> error = run.Error.ReadToEndAsync(TestContext.CancellationToken);
         string? line;
         do
         {
-            line = await run.StandardOutput.ReadLineAsync(TestContext.CancellationToken);
+            line = await run.Output.ReadLineAsync(TestContext.CancellationToken);
         }
         while (line?.StartsWith("Generated", StringComparison.Ordinal) == false);
-        Interrupt(run);
-        await run.WaitForExitAsync(TestContext.CancellationToken);
+        run.Interrupt();
 
-        Assert.AreEqual(QaicTool.Interrupted, run.ExitCode, await error);
+        Assert.AreEqual(QaicTool.Interrupted, await run.Ended(TestContext.CancellationToken), await error);
     }
 
     [TestMethod]
     public void Stands_in_for_the_vendors_compiler_as_a_program()
     {
-        string script = Written("qaic-exec", $"#!/bin/sh\nexec dotnet '{Tool}' exec \"$@\"\n");
+        string script = Written("qaic-exec", $"#!/bin/sh\nexec dotnet '{ToolProcess.Tool}' exec \"$@\"\n");
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var options = new QaicOptions { CompilerPath = script, ConvertToFp16 = true, NumCores = 5, BatchSize = 4 };
 
@@ -87,24 +82,12 @@ public sealed class ToolProcessTests : ToolTest
     [TestMethod]
     public async Task The_operators_that_are_supported_are_listed_in_the_working_directory()
     {
-        using Process list = Start("exec", "-operators-supported=onnx");
-        using Process other = Start("exec", "-operators-supported=caffe");
-        await Task.WhenAll(list.WaitForExitAsync(TestContext.CancellationToken), other.WaitForExitAsync(TestContext.CancellationToken));
+        using ToolProcess list = Start("exec", "-operators-supported=onnx");
+        using ToolProcess other = Start("exec", "-operators-supported=caffe");
 
-        Assert.AreEqual((QaicTool.Success, QaicTool.WrongUsage), (list.ExitCode, other.ExitCode));
+        CollectionAssert.AreEqual(new[] { QaicTool.Success, QaicTool.WrongUsage }, await Task.WhenAll(list.Ended(TestContext.CancellationToken), other.Ended(TestContext.CancellationToken)));
         CollectionAssert.Contains(File.ReadAllLines(At("OnnxSupportedOperators.txt")), "Conv");
     }
 
-    private Process Start(params string[] args)
-    {
-        // A shell that starts tests in the background has its children ignore the signal.
-        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Tool, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = At() };
-        return Process.Start(start)!;
-    }
-
-    private static void Interrupt(Process process)
-    {
-        using var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-        kill.WaitForExit();
-    }
+    private ToolProcess Start(params string[] args) => ToolProcess.Start(At(), args);
 }

@@ -42,6 +42,16 @@ public sealed class QaicDeviceTests : IDisposable
     }
 
     [TestMethod]
+    public void A_simulated_card_behind_a_library_is_no_card_of_the_machine()
+    {
+        _machine.Add("0000:41:00.0", temperature: "41000");
+        QaicDevice device = DeviceList.Cards(() => NativeFake.Build("FAKE_VARIANT=\"simulated\"").Platform, _machine.Sysfs(), Util(TwoDevices), out _).Single();
+        Assert.AreEqual((true, "simulated", 16), (device.IsSimulated, device.Sku, device.Cores));
+        Assert.AreEqual((null, null, null), (device.Temperature, device.Serial, device.DeviceNode));
+        Assert.IsFalse(NativeFake.Build().Platform.GetDevices().Single().IsSimulated);
+    }
+
+    [TestMethod]
     public void The_address_that_the_tool_says_counts_more_than_the_position()
     {
         _machine.Add("0000:41:00.0", temperature: "41000");
@@ -117,7 +127,7 @@ public sealed class QaicDeviceTests : IDisposable
     {
         SimulatedPlatform platform = Platform.Simulated(new() { Cards = [new() { Cores = 14, DramMegabytes = 16384, Serial = "S" }, new()], Engine = new DoublingEngine() });
         IReadOnlyList<QaicDevice> devices = QaicDevice.List(platform);
-        Assert.AreEqual(new QaicDevice(0, DeviceState.Ready) { Sku = "simulated", Serial = "S", Cores = 14, FreeCores = 14, MemoryBytes = 16L << 30, FreeMemoryBytes = 16L << 30 }, devices[0]);
+        Assert.AreEqual(new QaicDevice(0, DeviceState.Ready) { IsSimulated = true, Sku = "simulated", Serial = "S", Cores = 14, FreeCores = 14, MemoryBytes = 16L << 30, FreeMemoryBytes = 16L << 30 }, devices[0]);
         Assert.AreEqual(("simulated-1", 16), (devices[1].Serial, devices[1].Cores));
         platform.Faults.LoseDevice(1);
         Assert.AreEqual(DeviceState.Error, QaicDevice.List(platform)[1].State);

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using Qaic.Cli.Commands.Bench;
+using Qaic.Cli.Data;
 
 namespace Qaic.Cli.Commands;
 
@@ -30,7 +32,7 @@ internal sealed class BenchCommand
     private readonly Option<int> _repetitions = new("--repetitions") { Description = "How often it is measured; the median and the spread are told.", DefaultValueFactory = _ => 3, HelpName = "n" };
     private readonly Option<int?> _activations = new("--activations") { Description = "Activations of the network (num_activations).", HelpName = "n" };
     private readonly Option<int?> _setSize = new("--set-size") { Description = "Inferences in flight per activation (set_size).", HelpName = "n" };
-    private readonly Option<string[]> _input = new("--input") { Description = "File with an input's rows, at least a whole inference: .npy, .csv or raw; --input name=file, or the file alone for a single input. Random where none is given. Repeatable.", HelpName = "name=file", Arity = ArgumentArity.ZeroOrMore };
+    private readonly Option<string[]> _input = new("--input") { Description = "File with an input's rows, which are taken in turn until the batch is full: .npy, .csv or raw, as for 'qaic run'; --input name=file, or the file alone for a single input. Random where none is given. Repeatable.", HelpName = "name=file", Arity = ArgumentArity.ZeroOrMore };
     private readonly Option<int> _seed = new("--seed") { Description = "Seed of random inputs and of Poisson arrivals.", DefaultValueFactory = _ => 1, HelpName = "n" };
     private readonly Option<int?> _shapes = new("--shapes") { Description = "Which set of shapes of a network that has several, from 0.", HelpName = "n" };
     private readonly Option<string?> _output = new("--output") { Description = "Writes the result to a JSON file, for bench compare.", HelpName = "file.json" };
@@ -64,19 +66,22 @@ internal sealed class BenchCommand
         LoadSettings settings = Settings(result);
         int repetitions = result.GetValue(_repetitions) is >= 1 and var n ? n : throw new UsageException("--repetitions must be 1 or more.");
         double? target = Positive(result, _target) / 1e3;
+        var warmUp = TimeSpan.FromSeconds(NotNegative(result, _warmUp));
         string model = result.GetValue(_model) ?? throw new UsageException("Give a model: an .onnx file, a QPC file, or a directory that holds programqpc.bin.");
         QaicOptions options = _session.Read(result, Named(result));
         using ToolLog log = _session.Log(result, _console);
+
+        // Made now: that there is no place for the result is known before anything is measured.
+        using WholeFile? file = result.GetValue(_output) is { } path ? new WholeFile(path) : null;
         using Session session = Session.CreateAsync(model, options, _session.Platform(result), log, cancellationToken).GetAwaiter().GetResult();
-        IReadOnlyList<QaicDevice> devices = [.. session.Platform.GetDevices().Where(d => session.Options.DeviceIds.Contains(d.Id)).Select(d => session.Platform.IsSimulated ? d with { Sku = "simulated" } : d)];
+        IReadOnlyList<QaicDevice> devices = [.. session.Platform.GetDevices().Where(d => session.Options.DeviceIds.Contains(d.Id))];
         BenchInputs inputs = BenchInputs.Create(session, result.GetValue(_input) ?? [], result.GetValue(_seed), result.GetValue(_shapes));
         using var benchmark = new Benchmark(session, inputs, cancellationToken);
         DateTimeOffset at = DateTimeOffset.UtcNow;
-        benchmark.WarmUp(TimeSpan.FromSeconds(NotNegative(result, _warmUp)), cancellationToken);
+        benchmark.WarmUp(warmUp, cancellationToken);
         if (result.GetValue(_findRate))
         {
             settings = settings with { Rate = FindRate(benchmark, settings, target!.Value, cancellationToken) };
-            cancellationToken.ThrowIfCancellationRequested();
         }
 
         Progress($"measuring {repetitions} × {(settings.Count is { } count ? $"{count} inferences" : $"{settings.Duration.TotalSeconds:0.###} s")}");
@@ -92,11 +97,11 @@ internal sealed class BenchCommand
             TargetLatency = target,
             At = at,
         };
-        Show(result, measured);
+        Show(result, measured, file);
         return Verdict(measured, repetitions, cancellationToken);
     }
 
-    private void Show(ParseResult result, BenchResult measured)
+    private void Show(ParseResult result, BenchResult measured, WholeFile? file)
     {
         if (result.GetValue(_json))
         {
@@ -107,9 +112,10 @@ internal sealed class BenchCommand
             BenchReport.Write(measured, _console.Terminal);
         }
 
-        if (result.GetValue(_output) is { } path)
+        if (file is not null)
         {
-            File.WriteAllText(path, measured.ToJson().ToJsonString(s_json) + "\n");
+            file.Stream.Write(Encoding.UTF8.GetBytes(measured.ToJson().ToJsonString(s_json) + "\n"));
+            file.Complete();
         }
     }
 

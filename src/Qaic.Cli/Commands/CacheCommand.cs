@@ -12,6 +12,8 @@ internal static class CacheCommand
 {
     private const int ShownKey = 12;
 
+    private static readonly TimeSpan s_oldest = TimeSpan.FromDays(36_500);
+
     public static Command Create(ToolConsole console)
     {
         var directory = new Option<string>("--cache-dir") { Description = "The cache's directory, instead of QAIC_CACHE_DIR or the user's.", HelpName = "directory", Recursive = true };
@@ -112,20 +114,21 @@ internal static class CacheCommand
         }
     }
 
-    /// <summary>A length of time: a whole number of days, hours or minutes.</summary>
+    /// <summary>A length of time: a whole number of days, hours or minutes, up to a century.</summary>
     /// <exception cref="UsageException">It is none.</exception>
-    private static TimeSpan Age(string text) =>
-        text.Length > 1 && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out int count)
-            ? text[^1] switch
-            {
-                'd' when count < 36500 => TimeSpan.FromDays(count),
-                'h' => TimeSpan.FromHours(count),
-                'm' => TimeSpan.FromMinutes(count),
-                _ => throw NoAge(text),
-            }
-            : throw NoAge(text);
-
-    private static UsageException NoAge(string text) => new($"--older-than must be a whole number of days, hours or minutes, such as 30d, 12h or 45m, not '{text}'.");
+    private static TimeSpan Age(string text)
+    {
+        TimeSpan unit = text.Length < 2 ? TimeSpan.Zero : text[^1] switch
+        {
+            'd' => TimeSpan.FromDays(1),
+            'h' => TimeSpan.FromHours(1),
+            'm' => TimeSpan.FromMinutes(1),
+            _ => TimeSpan.Zero,
+        };
+        return unit > TimeSpan.Zero && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count <= s_oldest / unit
+            ? count * unit
+            : throw new UsageException($"--older-than must be a whole number of days, hours or minutes, such as 30d, 12h or 45m, and at most {s_oldest.TotalDays:0}d, not '{text}'.");
+    }
 
     private static string Ago(DateTimeOffset when)
     {

@@ -49,7 +49,7 @@ internal static class DeviceReport
         ["state"] = device.State.ToString(),
         ["problem"] = device.Problem,
         ["type"] = device.Sku,
-        ["simulated"] = device.Sku == "simulated",
+        ["simulated"] = device.IsSimulated,
         ["cores"] = device.Cores,
         ["freeCores"] = device.FreeCores,
         ["memoryBytes"] = device.MemoryBytes,

@@ -11,8 +11,7 @@ internal static class DevicesCommand
 
     public static Command Create(ToolConsole console)
     {
-        var backend = new Option<string>("--backend") { Description = "auto (cards if there are any, else the simulated ones), aic or sim.", DefaultValueFactory = _ => "auto" };
-        backend.AcceptOnlyFromAmong("auto", "aic", "sim");
+        Option<string> backend = BackendOption.Create("Which devices: cards if there are any, else the simulated ones (auto); cards (aic); the simulated ones (sim).");
         var library = new Option<string?>("--library") { Description = "The card's library, instead of QAIC_LIB or where the SDK puts it.", HelpName = "libQAic.so" };
         var watch = new Option<double?>("--watch") { Description = "Looks again every so many seconds (2) until Ctrl-C. A line of JSON each time where the output is no terminal.", HelpName = "s", Arity = ArgumentArity.ZeroOrOne };
         var count = new Option<int?>("--count") { Description = "Ends --watch after so many looks.", HelpName = "n" };
@@ -26,10 +25,10 @@ internal static class DevicesCommand
                 throw new UsageException("--watch takes seconds from 0.01 to 86400, and --count 1 or more.");
             }
 
-            Func<IReadOnlyList<QaicDevice>> list = Source(result.GetRequiredValue(backend), result.GetValue(library));
+            Func<IReadOnlyList<QaicDevice>> list = Source(BackendOption.Read(result, backend), result.GetValue(library));
             if (result.GetResult(watch) is not null)
             {
-                await new DeviceWatch(console, list, TimeSpan.FromSeconds(interval), TimeProvider.System).Run(result.GetValue(json), result.GetValue(count), token);
+                await new DeviceWatch(console, list, TimeSpan.FromSeconds(interval), TimeProvider.System).Run(result.GetValue(json), result.GetValue(count), token).ConfigureAwait(false);
             }
             else
             {
@@ -41,21 +40,8 @@ internal static class DevicesCommand
         return command;
     }
 
-    private static Func<IReadOnlyList<QaicDevice>> Source(string backend, string? library)
-    {
-        if (library is not null)
-        {
-            return () => QaicDevice.List(Platform.Native(library));
-        }
-
-        QaicBackend chosen = backend switch
-        {
-            "aic" => QaicBackend.Aic,
-            "sim" => QaicBackend.Simulated,
-            _ => QaicBackend.Auto,
-        };
-        return () => QaicDevice.List(chosen);
-    }
+    private static Func<IReadOnlyList<QaicDevice>> Source(QaicBackend backend, string? library) =>
+        library is null ? () => QaicDevice.List(backend) : () => QaicDevice.List(Platform.Native(library));
 
     private static void Write(ToolConsole console, IReadOnlyList<QaicDevice> devices, bool asJson)
     {

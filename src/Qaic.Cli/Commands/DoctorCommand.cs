@@ -7,18 +7,12 @@ internal static class DoctorCommand
 {
     public static Command Create(ToolConsole console)
     {
-        var backend = new Option<string>("--backend") { Description = "What sessions are to ask for: auto, aic or sim.", DefaultValueFactory = _ => "auto" };
-        backend.AcceptOnlyFromAmong("auto", "aic", "sim");
+        Option<string> backend = BackendOption.Create("What sessions are to ask for.");
         var json = new Option<bool>("--json") { Description = "JSON for machines instead of text." };
         var command = new Command("doctor", "Checks this machine: card, driver, permissions, library, SDK, compiler, simulated card, cache. Exit code 0: networks can run; 2: they cannot.") { backend, json };
         command.SetAction(result =>
         {
-            QaicBackend asked = result.GetRequiredValue(backend) switch
-            {
-                "aic" => QaicBackend.Aic,
-                "sim" => QaicBackend.Simulated,
-                _ => QaicBackend.Auto,
-            };
+            QaicBackend asked = BackendOption.Read(result, backend);
             var report = new DoctorReport(HostDiagnosis.Run(), asked);
             if (result.GetValue(json))
             {

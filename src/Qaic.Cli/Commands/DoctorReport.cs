@@ -12,13 +12,14 @@ internal sealed class DoctorReport(HostDiagnosis diagnosis, QaicBackend backend)
     public bool CanRun => diagnosis.CanRun(backend);
 
     /// <summary>Where sessions run, in one line.</summary>
-    public string Conclusion => (backend, diagnosis.HasCard, diagnosis.HasSimulatedCard) switch
+    public string Conclusion => backend switch
     {
-        (QaicBackend.Simulated, _, true) => "Networks run on the simulated card (backend Simulated).",
-        (QaicBackend.Simulated, _, false) => "Networks cannot run: there is no simulated card (backend Simulated).",
-        (_, true, _) => $"Networks run on a card (backend {backend}).",
-        (QaicBackend.Aic, false, _) => "Networks cannot run: no card is ready (backend Aic).",
-        (_, _, true) => "Networks run on the simulated card, because no card is ready (backend Auto).",
+        QaicBackend.Simulated when diagnosis.HasSimulatedCard => "Networks run on the simulated card (backend Simulated).",
+        QaicBackend.Simulated => "Networks cannot run: there is no simulated card (backend Simulated).",
+        _ when diagnosis.HasCard => $"Networks run on a card (backend {backend}).",
+        _ when diagnosis.SimulatedLibrary is { } path => $"Networks run on the simulated card behind {path}, not on a real one (backend {backend}).",
+        QaicBackend.Aic => "Networks cannot run: no card is ready (backend Aic).",
+        _ when diagnosis.HasSimulatedCard => "Networks run on the simulated card, because no card is ready (backend Auto).",
         _ => "Networks cannot run: there is neither a card that is ready nor a simulated one (backend Auto).",
     };
 
@@ -43,6 +44,7 @@ internal sealed class DoctorReport(HostDiagnosis diagnosis, QaicBackend backend)
         ["backend"] = backend.ToString(),
         ["canRun"] = CanRun,
         ["card"] = diagnosis.HasCard,
+        ["simulatedLibrary"] = diagnosis.SimulatedLibrary,
         ["simulatedCard"] = diagnosis.HasSimulatedCard,
         ["conclusion"] = Conclusion,
         ["checks"] = new JsonArray([.. diagnosis.Checks.Select(check => new JsonObject

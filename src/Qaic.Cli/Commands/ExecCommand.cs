@@ -42,11 +42,14 @@ internal static class ExecCommand
             return QaicTool.Failure;
         }
 
-        void Stop(PosixSignalContext signal)
-        {
-            signal.Cancel = true;
-            stop.Cancel();
-        }
+        void Stop(PosixSignalContext signal) => Interrupt(signal, stop);
+    }
+
+    /// <summary>The first signal asks for an orderly end; the second is left to the system, which ends the process.</summary>
+    internal static void Interrupt(PosixSignalContext signal, CancellationTokenSource stop)
+    {
+        signal.Cancel = !stop.IsCancellationRequested;
+        stop.Cancel();
     }
 
     private static int Execute(ToolConsole console, ExecCommandLine line, CancellationToken cancellationToken)
@@ -82,7 +85,7 @@ internal static class ExecCommand
             throw new IOException($"'{directory}' (-aic-binary-dir) holds an older {OldConstants}, which the vendor's tool does not overwrite either. Delete the directory first.");
         }
 
-        var log = new ToolLog(console.Error, line.IsVerbose);
+        var log = new ToolLog(console, line.IsVerbose);
         CompileCommand.Warn(line.Runs && !line.Profiles ? options with { InputListFile = null } : options, log);
         DirectoryInfo? temporary = directory is null || options.DumpProfile is not null ? Directory.CreateTempSubdirectory("qaic-exec-") : null;
         try

@@ -21,11 +21,13 @@ internal enum OutputFormat
 /// <param name="directory">Receives the files; made if it is missing.</param>
 /// <param name="format">The form.</param>
 /// <param name="outputs">The network's outputs.</param>
+/// <exception cref="IOException">Two of them would be written to the same file.</exception>
 internal sealed class OutputFiles(string directory, OutputFormat format, IReadOnlyList<TensorSpec> outputs) : IDisposable
 {
     // Room for the final number of rows, whatever it will be.
     private const int PreambleLength = 512;
 
+    private readonly IReadOnlyList<TensorSpec> _outputs = Distinct(outputs);
     private readonly Dictionary<string, (WholeFile File, ImmutableArray<int> Row, long Rows)> _open = [];
     private readonly List<string> _written = [];
 
@@ -48,7 +50,7 @@ internal sealed class OutputFiles(string directory, OutputFormat format, IReadOn
     /// <exception cref="IOException">A file cannot be written, or rows of different shapes are to go into one file.</exception>
     public void Add(long inference, IReadOnlyDictionary<string, Tensor> results)
     {
-        foreach (TensorSpec output in outputs)
+        foreach (TensorSpec output in _outputs)
         {
             Tensor tensor = results[output.Name];
             if (format == OutputFormat.Raw)
@@ -66,7 +68,7 @@ internal sealed class OutputFiles(string directory, OutputFormat format, IReadOn
     /// <summary>Puts the files with all rows in their places.</summary>
     public void Complete()
     {
-        foreach (TensorSpec output in outputs.Where(o => _open.ContainsKey(o.Name)))
+        foreach (TensorSpec output in _outputs.Where(o => _open.ContainsKey(o.Name)))
         {
             (WholeFile file, ImmutableArray<int> row, long rows) = _open[output.Name];
             if (format == OutputFormat.Npy)
@@ -87,6 +89,11 @@ internal sealed class OutputFiles(string directory, OutputFormat format, IReadOn
             file.Dispose();
         }
     }
+
+    private static IReadOnlyList<TensorSpec> Distinct(IReadOnlyList<TensorSpec> outputs) =>
+        outputs.GroupBy(o => Safe(o.Name), StringComparer.OrdinalIgnoreCase).FirstOrDefault(same => same.Count() > 1) is { } same
+            ? throw new IOException($"The outputs {string.Join(" and ", same.Select(o => $"'{o.Name}'"))} would be written to the same file, '{same.Key}'. Rename one of them in the model, or run without --output.")
+            : outputs;
 
     private string PathOf(TensorSpec output) => Path.Combine(directory, $"{Safe(output.Name)}.{(format == OutputFormat.Npy ? "npy" : "csv")}");
 

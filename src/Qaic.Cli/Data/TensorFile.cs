@@ -85,13 +85,18 @@ internal static class TensorFile
     }
 
     /// <summary>A table as a tensor: a row of the table is a row of the input.</summary>
-    /// <exception cref="DataFormatException">A row has another number of elements, or a field is no such number; the message has line and column.</exception>
+    /// <exception cref="DataFormatException">A row has another number of elements, or a field is no such number, or the names of the columns are missing; the message has line and column.</exception>
     public static Tensor From(CsvFile table, TensorSpec spec, bool hasBatch)
     {
         bool isReal = ElementConversion.IsConvertible(spec);
         if (!isReal && spec.ElementType == ElementType.Complex64)
         {
             throw new DataFormatException(table.Path, $"input '{spec}' takes complex numbers, which a table does not have. Use raw or .npy files.");
+        }
+
+        if (table.Names.All(IsNumber) && !IsNamedAfter(table.Names, spec))
+        {
+            throw new DataFormatException(table.Path, $"line 1 looks like data; the first line names the columns, each further one is a row. Write a line of names above it, such as {string.Join(',', table.Names.Take(3).Select((_, i) => $"x{i}"))}{(table.Names.Count > 3 ? ",…" : "")}.");
         }
 
         ElementType type = isReal ? ElementType.Float32 : spec.ElementType;
@@ -116,6 +121,12 @@ internal static class TensorFile
 
         return tensor;
     }
+
+    private static bool IsNumber(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
+
+    // Tensors may be called 1104, and a table of the outputs of such a network has the columns 1104.0, 1104.1 and so on.
+    private static bool IsNamedAfter(IReadOnlyList<string> names, TensorSpec spec) =>
+        names is [var only] && only == spec.Name || names.Select((name, i) => name == string.Create(CultureInfo.InvariantCulture, $"{spec.Name}.{i}")).All(same => same);
 
     // A tensor for so many elements; of any number of rows where there is a batch.
     private static Tensor Empty(TensorSpec spec, bool hasBatch, long units, int perElement, ElementType type, string what, string path)

@@ -11,6 +11,11 @@ internal sealed class WholeFile : IDisposable
     /// <exception cref="IOException">It cannot be written.</exception>
     public WholeFile(string path)
     {
+        if (Directory.Exists(path))
+        {
+            throw new IOException($"'{path}' is a directory. Give the name of a file.");
+        }
+
         _path = Path.GetFullPath(path);
         Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
         _half = $"{_path}.{Guid.NewGuid():n}";
@@ -30,10 +35,17 @@ internal sealed class WholeFile : IDisposable
 
     public void Dispose()
     {
-        Stream.Dispose();
-        if (!_isComplete)
+        try
         {
-            File.Delete(_half);
+            Stream.Dispose();
+        }
+        finally
+        {
+            // Also when the disk is full, which the last of the buffered bytes may be the first to notice.
+            if (!_isComplete)
+            {
+                File.Delete(_half);
+            }
         }
     }
 

@@ -5,7 +5,7 @@ using static Qaic.HostCheckStatus;
 namespace Qaic.Hosts;
 
 /// <summary>From the card to its device node: what has to be well before any library can use it.</summary>
-internal sealed class CardChecks(HostView host)
+internal sealed class CardChecks(Host host)
 {
     private const string Group = "qaic";
 
@@ -159,12 +159,14 @@ internal sealed class CardChecks(HostView host)
 
     private string[] NodesFound() =>
     [
-        .. host.Names("dev/accel").Where(n => n.StartsWith("accel", StringComparison.Ordinal)).Select(n => host.InRoot($"dev/accel/{n}")).Where(IsOurs),
+        .. host.Names("dev/accel").Where(n => n.StartsWith("accel", StringComparison.Ordinal) && IsOurs(n)).Select(n => host.InRoot($"dev/accel/{n}")),
         .. host.Names("dev").Where(n => n.StartsWith("qaic_aic100_", StringComparison.Ordinal)).Select(n => host.InRoot($"dev/{n}")),
     ];
 
-    // Other makers have accelerators, too.
-    private bool IsOurs(string node) => Seen.All(d => d.Node is null) || Seen.Any(d => d.Node == node);
+    // Other makers have accelerators, too. Where nobody tells whose a node is, it is taken for a card's if there is a card that has none.
+    private bool IsOurs(string name) => host.Text($"sys/class/accel/{name}/device/vendor") is { } vendor
+        ? vendor == Sysfs.Vendor
+        : Seen.Any(d => d.Node == host.InRoot($"dev/accel/{name}")) || (Seen.Count > 0 && Seen.All(d => d.Node is null));
 
     private bool MayOpen(string node) => host.MayOpen?.Invoke(node) ?? Sysfs.MayReadAndWrite(node);
 

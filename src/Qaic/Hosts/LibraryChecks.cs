@@ -19,12 +19,12 @@ internal sealed class LibraryChecks
         ("qaicSetLogLevel", "the library's log levels"),
     ];
 
-    private readonly HostView _host;
+    private readonly Host _host;
     private readonly IReadOnlyList<SysfsDevice> _seen;
     private readonly List<HostCheck> _checks = [];
     private readonly string? _util;
 
-    public LibraryChecks(HostView host, IReadOnlyList<SysfsDevice> seen)
+    public LibraryChecks(Host host, IReadOnlyList<SysfsDevice> seen)
     {
         _host = host;
         _seen = seen;
@@ -37,6 +37,9 @@ internal sealed class LibraryChecks
 
     /// <summary>The cards' devices, also those that the library does not know.</summary>
     public IReadOnlyList<QaicDevice> Devices { get; }
+
+    /// <summary>The library's file, if what was loaded is the simulated card as a library; else null.</summary>
+    public string? SimulatedLibrary { get; private set; }
 
     public IReadOnlyList<HostCheck> All() => _checks;
 
@@ -106,7 +109,8 @@ internal sealed class LibraryChecks
             {
                 var library = QaicLibrary.Load([candidate]);
                 string version = library.Version is null ? "of unknown version" : $"version {library.Version}, patch '{library.Patch}', variant '{library.Variant}'";
-                _checks.Add(new(Name, Ok, $"{library.Path} ({candidate.Origin}), {version}."));
+                SimulatedLibrary = library.IsSimulated ? library.Path : null;
+                _checks.Add(new(Name, Ok, $"{library.Path} ({candidate.Origin}), {version}{(library.IsSimulated ? ": the simulated card, not the vendor's library" : "")}."));
                 Functions(handle, library);
                 return NativePlatform.Of(library);
             }

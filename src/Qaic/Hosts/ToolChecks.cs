@@ -7,7 +7,7 @@ using static Qaic.HostCheckStatus;
 namespace Qaic.Hosts;
 
 /// <summary>What a machine needs beside the card: compiler, simulated card, cache.</summary>
-internal sealed class ToolChecks(HostView host, bool hasCards)
+internal sealed class ToolChecks(Host host, bool hasCards)
 {
     private const string CompilerLibraryVariable = "QAIC_COMPILER_LIB";
     private const long LittleSpace = 1L << 30;
@@ -24,7 +24,7 @@ internal sealed class ToolChecks(HostView host, bool hasCards)
     public bool HasSimulatedCard { get; private set; }
 
     /// <summary>The system itself.</summary>
-    public static HostCheck System(HostView host)
+    public static HostCheck System(Host host)
     {
         string found = string.Create(
             CultureInfo.InvariantCulture, $"{RuntimeInformation.FrameworkDescription} on {RuntimeInformation.OSDescription}, {host.Architecture}, {Environment.ProcessorCount} processors{(host.IsContainer ? ", in a container" : "")}.");
@@ -160,11 +160,11 @@ internal sealed class ToolChecks(HostView host, bool hasCards)
 
         try
         {
-            long free = new DriveInfo(existing).AvailableFreeSpace;
+            long free = host.FreeSpace(existing);
             IReadOnlyList<CachedQpc> entries = cache.Entries();
             string found = string.Create(
                 CultureInfo.InvariantCulture, $"{cache.Location}: {entries.Count} networks, {entries.Sum(e => e.Bytes) / MiB:0.#} MiB of at most {cache.LimitBytes / GiB:0.##} GiB; {free / GiB:0.0} GiB free on the disk.");
-            return free < LittleSpace ? new(Name, Warning, found, "The disk is nearly full; 'qaic cache' makes room.") : new(Name, Ok, found);
+            return free < LittleSpace ? new(Name, Warning, found, "The disk is nearly full; 'qaic cache clear' makes room.") : new(Name, Ok, found);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -31,9 +31,10 @@ internal static class DeviceList
     /// <param name="failure">Why the library knows none; null if it simply does not.</param>
     public static IReadOnlyList<QaicDevice> Merge(IReadOnlyList<QaicDevice> known, IReadOnlyList<SysfsDevice> seen, QaicUtil util, string? failure = null)
     {
-        if (known.Count == 0 && seen.Count == 0)
+        // What a simulated card is, it knows itself; the machine's cards are others.
+        if ((known.Count == 0 && seen.Count == 0) || known.Any(device => device.IsSimulated))
         {
-            return [];
+            return known;
         }
 
         IReadOnlyList<QaicUtilDevice> told = util.Devices();

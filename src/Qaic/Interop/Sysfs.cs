@@ -21,8 +21,10 @@ internal sealed partial class Sysfs(string root, Func<string, bool>? mayOpen = n
 {
     private const int ReadAndWrite = 4 | 2;
 
-    /// <summary>The vendor's PCI id, and those of AIC080, AIC100 and AIC200.</summary>
-    private const string Vendor = "0x17cb";
+    /// <summary>The vendor's PCI id.</summary>
+    public const string Vendor = "0x17cb";
+
+    // AIC080, AIC100 and AIC200.
     private static readonly string[] s_devices = ["0xa080", "0xa100", "0xa110"];
 
     /// <summary>This machine's.</summary>

@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -30,7 +30,7 @@ public sealed class BenchCommandTests : IDisposable
         }
 
         StringAssert.Contains(output, "180 inferences in 3 repetitions");
-        int[] bars = [.. Regex.Matches(output, @"(?m)^ +[\d.]+ +(\d+) █").Select(m => int.Parse(m.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture))];
+        int[] bars = [.. Regex.Matches(output, @"(?m)^ +[\d.]+ +(\d+) █").Select(m => int.Parse(m.Groups[1].Value, CultureInfo.InvariantCulture))];
         Assert.AreEqual(180, bars.Sum(), output);
         Assert.HasCount(3, Regex.Matches(error, @"(?m)^repetition \d of 3: \d+ rows/s, p99 [\d.]+ ms\r?$"));
     }
@@ -240,27 +240,64 @@ public sealed class BenchCommandTests : IDisposable
             Assert.Inconclusive("Signals are sent with kill.");
         }
 
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Qaic.Cli.dll"), "bench", s_model, "--backend", "sim", "--warmup", "0.01", "--duration", "3000"])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.CancellationToken);
+        using var process = ToolProcess.Start(_directory.FullName, "bench", s_model, "--backend", "sim", "--warmup", "0.01", "--duration", "3000", "--output", "result.json");
+        Task<string> output = process.Output.ReadToEndAsync(TestContext.CancellationToken);
         var errors = new List<string>();
-        while (await process.StandardError.ReadLineAsync(TestContext.CancellationToken) is { } line)
-        {
-            errors.Add(line);
-            if (line == "measuring 3 × 3000 s")
-            {
-                using var kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
-                await kill.WaitForExitAsync(TestContext.CancellationToken);
-            }
-        }
-
-        await process.WaitForExitAsync(TestContext.CancellationToken);
-        Assert.AreEqual(QaicTool.Interrupted, process.ExitCode, string.Join('\n', errors));
+        Task reading = Read();
+        int code = await process.Ended(TestContext.CancellationToken);
+        await reading;
+        Assert.AreEqual(QaicTool.Interrupted, code, string.Join('\n', errors));
         StringAssert.Contains(await output, "rows/s");
         StringAssert.Contains(errors[^1], "interrupted in repetition 1 of 3");
+        Assert.AreEqual("result.json", Path.GetFileName(Directory.GetFiles(_directory.FullName).Single()));
+
+        async Task Read()
+        {
+            while (await process.Error.ReadLineAsync(TestContext.CancellationToken) is { } line)
+            {
+                errors.Add(line);
+                if (line == "measuring 3 × 3000 s")
+                {
+                    process.Interrupt();
+                }
+            }
+        }
+    }
+
+    [TestMethod]
+    public void Numbers_are_written_with_a_point_whatever_the_users_culture()
+    {
+        CultureInfo before = CultureInfo.CurrentCulture;
+        var commas = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        (commas.NumberFormat.NumberDecimalSeparator, commas.NumberFormat.NumberGroupSeparator) = (",", ".");
+        CultureInfo.CurrentCulture = commas;
+        try
+        {
+            JsonElement settings = Tool.Json(
+                "bench", s_model, "--backend", "sim", "--scenario", "server", "--rate", "100.5", "--target-latency", "60000.5", "--duration", "0.05", "--warmup", "0.01", "--repetitions", "1", "--json").GetProperty("settings");
+            Assert.AreEqual((100.5, 60000.5, 0.05), (settings.GetProperty("requestsPerSecond").GetDouble(), settings.GetProperty("targetMilliseconds").GetDouble(), settings.GetProperty("durationSeconds").GetDouble()));
+            Assert.AreSame(commas, CultureInfo.CurrentCulture, "the caller's is as it was");
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+    }
+
+    [TestMethod]
+    [DataRow("--warmup -1"), DataRow("--repetitions 0"), DataRow("--duration 0")]
+    public void What_is_wrong_with_the_command_line_is_said_before_the_model_is_looked_at(string line) =>
+        Assert.AreEqual(QaicTool.WrongUsage, Tool.Run(["bench", "/nowhere/x.onnx", "--backend", "sim", .. line.Split(' ')]).Code);
+
+    [TestMethod]
+    public void A_result_that_has_no_place_is_refused_before_anything_is_measured()
+    {
+        (int code, _, string error) = Tool.Run("bench", s_model, "--backend", "sim", "--count", "1", "--output", _directory.FullName);
+        Assert.AreEqual(QaicTool.Failure, code);
+        StringAssert.Contains(error, $"'{_directory.FullName}' is a directory");
+        Assert.DoesNotContain("measuring", error);
+        Assert.AreEqual(QaicTool.Failure, Tool.Run("bench", "/nowhere/x.onnx", "--backend", "sim", "--output", Path.Combine(_directory.FullName, "x.json")).Code);
+        Assert.IsEmpty(Directory.GetFiles(_directory.FullName), "what was not measured has no file");
     }
 
     private string Measured(string name)

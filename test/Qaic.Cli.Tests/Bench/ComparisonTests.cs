@@ -110,13 +110,65 @@ public sealed class ComparisonTests
         Assert.IsTrue(RateSearch.Meets(Measured(1), 1));
         Assert.IsFalse(RateSearch.Meets(Measured(1) with { Unserved = 1 }, 1));
         Assert.IsFalse(RateSearch.Meets(Measured(1) with { Failure = new InvalidOperationException() }, 1));
-        Assert.IsNull(new RateSearch(_ => Measured(1) with { IsInterrupted = true }, 1, _ => { }).Find(10));
     }
 
-    private static Measurement Measured(long nanoseconds)
+    [TestMethod]
+    public void A_search_that_is_interrupted_or_fails_says_so_instead_of_a_rate()
+    {
+        var failure = new QaicException(QaicError.Timeout, "The device is gone.");
+        Assert.ThrowsExactly<OperationCanceledException>(() => new RateSearch(_ => Measured(1) with { IsInterrupted = true }, 1, _ => { }).Find(10));
+        Assert.AreSame(failure, Assert.ThrowsExactly<QaicException>(() => new RateSearch(rate => rate is 10 ? Measured(9_000_000_000) : Measured(1) with { Failure = rate is 5 ? null : failure }, 1, _ => { }).Find(10)), "after a rate that had met the target");
+    }
+
+    [TestMethod]
+    public void What_the_buckets_hide_is_no_difference()
+    {
+        // A nanosecond apart, and in different buckets: the middles of the buckets are 0.6 % apart.
+        BenchMetric p50 = BenchMetric.All.Single(m => m.Key == "p50Milliseconds");
+        double[] first = [.. Enumerable.Repeat(P50((1 << 30) - 1), 10)], second = [.. Enumerable.Repeat(P50(1 << 30), 10)];
+        Assert.IsGreaterThan(1.005, second[0] / first[0]);
+        Assert.AreEqual(Difference.WithinNoise, BenchComparison.Of(p50, first, second)!.Difference);
+        Assert.AreEqual(Difference.Worse, BenchComparison.Of(p50, first, [.. second.Select(v => v * 1.01)])!.Difference);
+        foreach (string key in new[] { "meanMilliseconds", "maxMilliseconds" })
+        {
+            Assert.AreEqual(Difference.Worse, BenchComparison.Of(BenchMetric.All.Single(m => m.Key == key), first, second)!.Difference, $"{key} is exact");
+        }
+
+        double P50(long nanoseconds)
+        {
+            var latency = new LatencyHistogram();
+            foreach (long value in new[] { 1, nanoseconds, nanoseconds, 1L << 40 })
+            {
+                latency.Record(value);
+            }
+
+            return p50.Of(Measured(1) with { Latency = latency });
+        }
+    }
+
+    [TestMethod]
+    public void A_target_is_not_met_by_what_served_nothing()
+    {
+        Assert.IsTrue(BenchResults.Made(Measured(1)).MeetsTarget!.Value);
+        Assert.IsFalse(BenchResults.Made(Measured(1), Measured(1), Measured(1) with { Completed = 0, Latency = new() }).MeetsTarget!.Value);
+    }
+
+    [TestMethod]
+    [DataRow(900, true), DataRow(1000, false)]
+    public void Too_few_latencies_for_the_last_percentile_are_told_by_repetition(int count, bool isTold)
     {
         var latency = new LatencyHistogram();
-        latency.Record(nanoseconds);
-        return new Measurement { Completed = 1, RowsPerInference = 1, Seconds = 1, CpuSeconds = 1, Latency = latency };
+        for (int i = 1; i <= count; i++)
+        {
+            latency.Record(i < count ? i * 1_000_000L : 5_000_000_000);
+        }
+
+        Measurement repetition = Measured(1) with { Completed = count, Latency = latency };
+        using var output = new StringWriter();
+        BenchReport.Write(BenchResults.Made(repetition, repetition, repetition), new ToolConsole(output, output, isRedirected: true).Terminal);
+        Assert.AreEqual(isTold, output.ToString().Contains($"With {count} latencies in a repetition its p99.9 is its longest one", StringComparison.Ordinal), output.ToString());
+        Assert.AreEqual(isTold, latency.Percentile(999) == latency.Largest);
     }
+
+    private static Measurement Measured(long nanoseconds) => BenchResults.Measured(nanoseconds);
 }

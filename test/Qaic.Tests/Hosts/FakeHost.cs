@@ -27,6 +27,8 @@ internal sealed class FakeHost : IDisposable
 
     public Architecture Architecture { get; set; } = Architecture.X64;
 
+    public long FreeSpace { get; set; } = 64L << 30;
+
     public string Root => _kernel.Root;
 
     public string In(string path) => Path.Combine(Root, path);
@@ -68,13 +70,14 @@ internal sealed class FakeHost : IDisposable
         }
     }
 
-    public HostDiagnosis Diagnose() => new(new HostView
+    public HostDiagnosis Diagnose() => new(new Host
     {
         Root = Root,
         Variable = name => _variables.GetValueOrDefault(name),
         MayOpen = _ => MayOpen,
         Simulated = Simulated,
         Architecture = Architecture,
+        FreeSpace = _ => FreeSpace,
     });
 
     /// <summary>One check.</summary>

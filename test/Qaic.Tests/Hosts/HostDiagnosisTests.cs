@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Qaic.Hosts;
 using Qaic.Tests.Support;
 
 namespace Qaic.Tests.Hosts;
@@ -157,6 +158,48 @@ public sealed class HostDiagnosisTests : IDisposable
         _host.AddCard();
         _host.Write("dev/accel/accel7", "");
         Assert.DoesNotContain("accel7", _host.Check("device nodes").Found);
+    }
+
+    [TestMethod]
+    public void Without_a_card_another_makers_accelerator_is_none_either()
+    {
+        _host.MayOpen = false;
+        _host.Write("dev/accel/accel0", "");
+        _host.Write("dev/accel/accel1", "");
+        _host.Write("sys/class/accel/accel0/device/vendor", "0x8086\n");
+        AssertCheck(_host.Check("device nodes"), HostCheckStatus.NotApplicable, "None");
+        AssertCheck(_host.Check("group qaic"), HostCheckStatus.NotApplicable, "no device node");
+        _host.Write("sys/class/accel/accel1/device/vendor", "0x17cb\n");
+        HostCheck nodes = _host.Check("device nodes");
+        AssertCheck(nodes, HostCheckStatus.Problem, "accel1");
+        Assert.DoesNotContain("accel0", nodes.Found);
+    }
+
+    [TestMethod]
+    public void The_simulated_card_behind_a_library_is_not_taken_for_a_real_one()
+    {
+        string path = NativeFake.Build("FAKE_VARIANT=\"simulated\"").Path;
+        _host.Set("QAIC_LIB", path);
+        HostDiagnosis diagnosis = _host.Diagnose();
+        Assert.AreEqual((false, path, true, true), (diagnosis.HasCard, diagnosis.SimulatedLibrary, diagnosis.CanRun(QaicBackend.Aic), diagnosis.CanRun(QaicBackend.Auto)));
+        AssertCheck(_host.Check("library"), HostCheckStatus.Ok, "variant 'simulated': the simulated card, not the vendor's library");
+        AssertCheck(_host.Check("compiler"), HostCheckStatus.NotApplicable, "has a compiler of its own");
+        _host.Set("QAIC_LIB", NativeFake.Build("FAKE_VARIANT=\"simulated\"", "FAKE_DEVICES=0").Path);
+        diagnosis = _host.Diagnose();
+        Assert.AreEqual((null, false), (diagnosis.SimulatedLibrary, diagnosis.CanRun(QaicBackend.Aic)));
+    }
+
+    [TestMethod]
+    public void A_file_of_the_kernel_is_read_without_much_memory_and_whole()
+    {
+        string text = string.Concat(Enumerable.Repeat("0123456789", 5_000));
+        _host.Write("long", text);
+        _host.Write("short", "0x17cb\n");
+        var host = new Host { Root = _host.Root };
+        Assert.AreEqual(text, host.Text("long"));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.AreEqual("0x17cb", host.Text("short"));
+        Assert.IsLessThan(100_000, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
     [TestMethod]
@@ -334,6 +377,14 @@ public sealed class HostDiagnosisTests : IDisposable
     }
 
     [TestMethod]
+    public void A_disk_that_is_nearly_full_is_a_warning()
+    {
+        AssertCheck(_host.Check("compile cache"), HostCheckStatus.Ok, "64.0 GiB free on the disk");
+        _host.FreeSpace = 500L << 20;
+        AssertCheck(_host.Check("compile cache"), HostCheckStatus.Warning, "0.5 GiB free on the disk", "'qaic cache clear'");
+    }
+
+    [TestMethod]
     public void A_cache_that_cannot_be_written_to_is_a_problem()
     {
         _host.Write("file", "");
@@ -368,7 +419,7 @@ public sealed class HostDiagnosisTests : IDisposable
     public void This_machine_can_be_looked_at()
     {
         HostDiagnosis diagnosis = HostDiagnosis.Run();
-        Assert.AreEqual(diagnosis.HasCard, diagnosis.CanRun(QaicBackend.Aic));
+        Assert.AreEqual(diagnosis.HasCard || diagnosis.SimulatedLibrary is not null, diagnosis.CanRun(QaicBackend.Aic));
         Assert.HasCount(diagnosis.Checks.Count, diagnosis.Checks.Select(c => c.Name).Distinct().ToArray());
     }
 

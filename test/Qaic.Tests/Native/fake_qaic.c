@@ -10,11 +10,16 @@
  *   FAKE_ASK_STATUS=s       what qaicGetDeviceInfo returns for a device that is there
  *   FAKE_SHAPES             three sets of shapes, for x and y alike: [4], [2] and [1, 3]
  *   FAKE_PARTIAL            x may be given in part, or left out
+ *   FAKE_VARIANT=s          the variant that the library tells, a literal; "fake" if nobody says
  *   CORES=n                 cores of the device, 16 if nobody says; the network takes one
  *   qaicX=hiddenX           a library without qaicX
  * Functions fake… are for tests.
  */
 #include "fake_device.h"
+
+#ifndef FAKE_VARIANT
+#define FAKE_VARIANT "fake"
+#endif
 
 /* ---- library and devices ---- */
 
@@ -28,7 +33,7 @@ QStatus qaicGetAicVersion(uint16_t *major, uint16_t *minor, const char **patch, 
     *major = 10;
     *minor = 7;
     *patch = "3";
-    *variant = "fake";
+    *variant = FAKE_VARIANT;
     return QS_SUCCESS;
 }
 

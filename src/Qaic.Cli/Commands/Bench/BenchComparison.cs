@@ -34,7 +34,10 @@ internal sealed record BenchComparison(BenchMetric Metric, double First, double 
     ];
 
     /// <summary>Compares by the repetitions' values: Welch's interval of the difference of the means of their logarithms.</summary>
-    /// <remarks>Ratios, not differences, because noise is in proportion; Welch's, because the second may be noisier than the first.</remarks>
+    /// <remarks>
+    /// Ratios, not differences, because noise is in proportion; Welch's, because the second may be noisier than the first. The interval is wider by what the metric itself may be off in both:
+    /// repetitions that fall into the same bucket of a histogram share its error, so that it neither shows in their spread nor averages out.
+    /// </remarks>
     /// <param name="metric">The metric.</param>
     /// <param name="first">Its values in the first benchmark; at least one.</param>
     /// <param name="second">And in the second.</param>
@@ -54,7 +57,7 @@ internal sealed record BenchComparison(BenchMetric Metric, double First, double 
         {
             double error = errorA + errorB;
             double freedom = error == 0 ? s_student.Length : error * error / ((errorA * errorA / (first.Count - 1)) + (errorB * errorB / (second.Count - 1)));
-            half = s_student[Math.Clamp((int)freedom, 1, s_student.Length) - 1] * Math.Sqrt(error);
+            half = (s_student[Math.Clamp((int)freedom, 1, s_student.Length) - 1] * Math.Sqrt(error)) + (2 * metric.RelativeError);
         }
 
         return new BenchComparison(

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Qaic.Cli.Data;
+using Qaic.Runtime;
 
 namespace Qaic.Cli.Commands.Bench;
 
@@ -66,17 +67,20 @@ internal sealed class BenchInputs
         }
     }
 
+    // As a session converts them.
+    private static byte[] Converted(Tensor tensor, TensorSpec spec)
+    {
+        byte[] bytes = new byte[tensor.Length * spec.ElementType.SizeInBytes()];
+        ElementConversion.FromSingle(tensor.AsSpan<float>(), spec, bytes);
+        return bytes;
+    }
+
     // Rows are taken in turn until the batch is full.
     private static byte[] FromFile(TensorSpec spec, string path, bool hasBatch)
     {
         Tensor tensor = TensorFile.Load(path, spec, hasBatch);
-        if (tensor.ElementType != spec.ElementType)
-        {
-            throw new DataFormatException(path, $"it holds {tensor.ElementType}, and a benchmark copies into input '{spec}' as it is. Convert the data.");
-        }
-
         byte[] bytes = new byte[spec.ByteLength];
-        ReadOnlySpan<byte> rows = tensor.Bytes;
+        ReadOnlySpan<byte> rows = tensor.ElementType == spec.ElementType ? tensor.Bytes : Converted(tensor, spec);
         for (int at = 0; at < bytes.Length; at += rows.Length)
         {
             rows[..Math.Min(rows.Length, bytes.Length - at)].CopyTo(bytes.AsSpan(at));

@@ -24,9 +24,9 @@ internal static class BenchReport
         WriteServer(result, console);
         LatencyHistogram latency = result.Latency;
         WriteHistogram(latency, console);
-        if (latency.Count is > 0 and < Tail)
+        if (latency.Count > 0 && result.Repetitions.Min(r => r.Latency.Count) is < Tail and var fewest)
         {
-            console.WriteLine(Line($"{latency.Count} latencies: p99.9 and the longest are the same; more of them take a longer --duration or a larger --count."));
+            console.WriteLine(Line($"With {fewest} latencies in a repetition its p99.9 is its longest one; more of them take a longer --duration or a larger --count."));
         }
     }
 

@@ -58,9 +58,9 @@ internal sealed record BenchResult(LoadSettings Settings, IReadOnlyList<Measurem
         }
     }
 
-    /// <summary>Whether the 99th percentile, in the median over the repetitions, is within the target and every request was served; null without a target.</summary>
+    /// <summary>Whether the 99th percentile, in the median over the repetitions, is within the target and every request was served, and there was one; null without a target.</summary>
     public bool? MeetsTarget => TargetLatency is { } target
-        ? Spread.Of(Repetitions.Select(r => r.Latency.Percentile(990) / 1e9)).Median <= target && Repetitions.All(r => r.Unserved == 0 && r.Failure is null)
+        ? Spread.Of(Repetitions.Select(r => r.Latency.Percentile(990) / 1e9)).Median <= target && Repetitions.All(r => r is { Completed: > 0, Unserved: 0, Failure: null })
         : null;
 
     /// <summary>SHA-256 of a file, or of the QPC in a directory, in lower case.</summary>

@@ -56,10 +56,11 @@ internal sealed class Benchmark : IDisposable
     /// <param name="repetitions">How often, 1 or more.</param>
     /// <param name="progress">Is told of each.</param>
     /// <param name="cancellationToken">Ends it early.</param>
+    /// <returns>What was measured; at least one, which may be of nothing.</returns>
     public IReadOnlyList<Measurement> Repeat(LoadSettings settings, int repetitions, Action<string> progress, CancellationToken cancellationToken)
     {
         var measured = new List<Measurement>();
-        for (int i = 0; i < repetitions && !cancellationToken.IsCancellationRequested; i++)
+        for (int i = 0; i < repetitions && (i == 0 || !cancellationToken.IsCancellationRequested); i++)
         {
             Measurement one = Measure(settings, cancellationToken);
             if (one.Completed > 0 || one.Failure is not null || measured.Count == 0)

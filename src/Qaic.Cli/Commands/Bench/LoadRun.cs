@@ -29,11 +29,12 @@ internal sealed class LoadRun(IReadOnlyList<Inference> slots, int rowsPerInferen
         Worker[] workers = [.. slots.Take(settings.Scenario == LoadScenario.SingleStream ? 1 : slots.Count).Select(slot => new Worker(slot, _arrivals is not null))];
         using var ready = new CountdownEvent(workers.Length);
         using var go = new ManualResetEventSlim();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Thread[] threads = [.. workers.Select(worker => new Thread(() =>
         {
             ready.Signal();
             go.Wait();
-            Serve(worker);
+            Serve(worker, stop);
         })
         { IsBackground = true, Name = "bench" })];
         foreach (Thread thread in threads)
@@ -67,11 +68,11 @@ internal sealed class LoadRun(IReadOnlyList<Inference> slots, int rowsPerInferen
         };
     }
 
-    private void Serve(Worker worker)
+    private void Serve(Worker worker, CancellationTokenSource stop)
     {
         try
         {
-            while (TakeTurn(out long arrival))
+            while (TakeTurn(out long arrival, stop.Token))
             {
                 long submitted = _pacer.Now;
                 worker.Slot.Submit();
@@ -88,20 +89,18 @@ internal sealed class LoadRun(IReadOnlyList<Inference> slots, int rowsPerInferen
         }
         catch (Exception e)
         {
-            lock (_turn)
-            {
-                _failure ??= e;
-                _ended = true;
-            }
+            // Without the turn, which may be held by a worker that waits for an arrival that is far away.
+            Interlocked.CompareExchange(ref _failure, e, null);
+            stop.Cancel();
         }
     }
 
-    private bool TakeTurn(out long arrival)
+    private bool TakeTurn(out long arrival, CancellationToken stop)
     {
         arrival = 0;
         lock (_turn)
         {
-            if (_ended || cancellationToken.IsCancellationRequested || _taken == settings.Count)
+            if (_ended || stop.IsCancellationRequested || _taken == settings.Count)
             {
                 return false;
             }
@@ -120,7 +119,7 @@ internal sealed class LoadRun(IReadOnlyList<Inference> slots, int rowsPerInferen
             }
 
             bool isEarly = _pacer.Now < arrival;
-            _pacer.WaitUntil(arrival, cancellationToken);
+            _pacer.WaitUntil(arrival, stop);
             long now = _pacer.Now;
             if (now < arrival)
             {
@@ -145,8 +144,14 @@ internal sealed class LoadRun(IReadOnlyList<Inference> slots, int rowsPerInferen
         }
     }
 
-    // As long again as requests have come.
-    private double GiveUpAt => 2 * Math.Min(settings.Duration.TotalNanoseconds, (settings.Count ?? double.PositiveInfinity) / settings.Rate * NanosecondsPerSecond) + NanosecondsPerSecond;
+    private double GiveUpAt
+    {
+        get
+        {
+            double end = Math.Min(settings.Duration.TotalNanoseconds, (settings.Count ?? double.PositiveInfinity) / settings.Rate * NanosecondsPerSecond);
+            return end + (settings.Patience?.TotalNanoseconds ?? end + NanosecondsPerSecond);
+        }
+    }
 
     // Those that had arrived before the end: leaving them out would leave out the worst.
     private void CountUnserved()

@@ -27,6 +27,9 @@ internal sealed record LoadSettings(LoadScenario Scenario, TimeSpan Duration)
     /// <summary>Server only: null for equal distances, else the seed of a Poisson process.</summary>
     public int? PoissonSeed { get; init; }
 
+    /// <summary>Server: how long after the last arrival requests that wait are still served; the others are counted as unserved. Null: as long again as requests come, and a second.</summary>
+    public TimeSpan? Patience { get; init; }
+
     /// <summary>How the scenario is written on the command line.</summary>
     public static string NameOf(LoadScenario scenario) => scenario switch
     {

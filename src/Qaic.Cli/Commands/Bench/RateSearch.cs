@@ -17,7 +17,9 @@ internal sealed class RateSearch(Func<double, Measurement> measure, double targe
 
     /// <summary>Searches.</summary>
     /// <param name="highest">No higher rate is tried: what the device does when it is always busy.</param>
-    /// <returns>The highest rate that met the target, with what was measured at it; null if none did, or the search was interrupted before.</returns>
+    /// <returns>The highest rate that met the target, with what was measured at it; null if none did.</returns>
+    /// <exception cref="QaicException">The device failed.</exception>
+    /// <exception cref="OperationCanceledException">A measurement was interrupted: it says nothing about its rate.</exception>
     public (double Rate, Measurement Measurement)? Find(double highest)
     {
         (double, Measurement)? best = null;
@@ -27,10 +29,14 @@ internal sealed class RateSearch(Func<double, Measurement> measure, double targe
         for (double rate = highest; rate > highest / 100 && high - low > Precision * high; rate = (low + high) / 2)
         {
             Measurement measured = measure(rate);
-            if (measured.IsInterrupted || measured.Failure is not null)
+            if (measured.Failure is { } failure)
             {
-                progress(string.Create(CultureInfo.InvariantCulture, $"{BenchReport.Number(rate)} requests/s: {measured.Failure?.Message ?? "interrupted"}"));
-                break;
+                throw failure;
+            }
+
+            if (measured.IsInterrupted)
+            {
+                throw new OperationCanceledException();
             }
 
             bool meets = Meets(measured, target);

@@ -1,14 +1,18 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
+using System.Text;
 using Qaic.Interop;
 
 namespace Qaic.Hosts;
 
 /// <summary>A machine as a process sees it. Tests look at trees of files instead of the one they run on.</summary>
-internal sealed class HostView
+internal sealed class Host
 {
     // What is longer is not what it should be.
     private const int LongestText = 1 << 20;
+
+    // Most files of the kernel have a line.
+    private const int UsualText = 512;
 
     /// <summary>Directory that holds <c>sys</c>, <c>dev</c>, <c>etc</c>, <c>proc</c> and <c>opt</c>.</summary>
     public string Root { get; init; } = "/";
@@ -21,6 +25,9 @@ internal sealed class HostView
 
     /// <summary>Makes the simulated card, or throws what is wrong with it.</summary>
     public Func<Platform> Simulated { get; init; } = static () => Platform.Simulated();
+
+    /// <summary>Bytes that are free for this user where a directory is.</summary>
+    public Func<string, long> FreeSpace { get; init; } = static directory => new DriveInfo(directory).AvailableFreeSpace;
 
     public Architecture Architecture { get; init; } = RuntimeInformation.ProcessArchitecture;
 
@@ -48,8 +55,14 @@ internal sealed class HostView
         {
             // Files of the kernel have no length.
             using var reader = new StreamReader(InRoot(path));
-            char[] text = new char[LongestText];
-            return new string(text, 0, reader.ReadBlock(text)).Trim();
+            var text = new StringBuilder(UsualText);
+            char[] part = new char[UsualText];
+            for (int read; text.Length < LongestText && (read = reader.Read(part)) > 0;)
+            {
+                text.Append(part, 0, read);
+            }
+
+            return text.ToString().Trim();
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
