@@ -48,7 +48,15 @@ internal static unsafe class NativeLog
     {
         foreach (ILogger logger in s_loggers.Values)
         {
-            s_releaseRefused(logger, kind, (int)status, status, null);
+            try
+            {
+                s_releaseRefused(logger, kind, (int)status, status, null);
+            }
+            catch (Exception e)
+            {
+                // On the collector's thread it would end the process, and elsewhere leave a release half done.
+                OnThrown(e);
+            }
         }
     }
 
@@ -80,20 +88,32 @@ internal static unsafe class NativeLog
         }
         catch (Exception e)
         {
-            // A user's logger threw on the library's thread, and nothing may cross into C: the error stream is the last resort.
-            Console.Error.WriteLine($"A logger failed while it received a message of libQAic: {e}");
+            OnThrown(e);
         }
     }
 
-    private static void Forward(ILogger logger, QLogLevel level, string message) =>
-        Diagnosed(logger, level switch
+    private static void Forward(ILogger logger, QLogLevel level, string message)
+    {
+        try
         {
-            QLogLevel.Debug => LogLevel.Debug,
-            QLogLevel.Info => LogLevel.Information,
-            QLogLevel.Warn => LogLevel.Warning,
-            QLogLevel.Error => LogLevel.Error,
-            _ => LogLevel.Information,
-        }, message);
+            Diagnosed(logger, level switch
+            {
+                QLogLevel.Debug => LogLevel.Debug,
+                QLogLevel.Info => LogLevel.Information,
+                QLogLevel.Warn => LogLevel.Warning,
+                QLogLevel.Error => LogLevel.Error,
+                _ => LogLevel.Information,
+            }, message);
+        }
+        catch (Exception e)
+        {
+            // The other loggers hear it all the same.
+            OnThrown(e);
+        }
+    }
+
+    // A user's logger threw on the library's thread, and nothing may cross into C: the error stream is the last resort.
+    private static void OnThrown(Exception e) => Console.Error.WriteLine($"A logger failed while it received a message about libQAic: {e}");
 
     private static readonly Action<ILogger, string, Exception?>[] s_messages =
         [.. Enum.GetValues<LogLevel>().Select(level => LoggerMessage.Define<string>(level, new EventId(1001, "Library"), "libQAic: {Text}"))];

@@ -119,12 +119,14 @@ internal sealed unsafe class QaicHandle : SafeHandle
             // Else the device may still write to it, and memory that is never freed is the lesser evil.
             _memory?.DangerousRelease();
         }
-        else
+
+        _parent?.DangerousRelease();
+        if (status != QStatus.Success)
         {
+            // Last, so that nothing that a logger does leaves the parent behind.
             NativeLog.ReleaseRefused(_kind, status);
         }
 
-        _parent?.DangerousRelease();
         return status == QStatus.Success;
     }
 

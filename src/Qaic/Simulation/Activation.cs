@@ -5,7 +5,7 @@ namespace Qaic.Simulation;
 /// <summary>One activation of a program: runs its inferences first in, first out, one at a time, on the threads of the queues that they were given to.</summary>
 /// <remarks>
 /// Guards the state of all execution objects made for it. Alive ─Kill→ failed, for good: the program is then in error state 100, or off the card.
-/// Never holds its lock while it computes, copies or calls back.
+/// Never holds its lock while it computes, copies or calls back. When it dies of itself, the context's error callback is called first, then waiters hear of it: who knows of the failure knows that it was reported.
 /// </remarks>
 internal sealed partial class Activation : IDisposable
 {
@@ -87,9 +87,10 @@ internal sealed partial class Activation : IDisposable
     public SimulatedQueue? RunNext()
     {
         SimulatedExecObj? exec;
+        TimeSpan switching = Switch();
         lock (_sync)
         {
-            if (!_fifo.TryDequeue(out exec))
+            if (_failure is not null || !_fifo.TryDequeue(out exec))
             {
                 _scheduled = false;
                 return null;
@@ -106,11 +107,11 @@ internal sealed partial class Activation : IDisposable
             }
         }
 
-        Execute(exec);
+        Execute(exec, switching);
 
         lock (_sync)
         {
-            if (_fifo.TryPeek(out SimulatedExecObj? next))
+            if (_failure is null && _fifo.TryPeek(out SimulatedExecObj? next))
             {
                 return next.Queue;
             }
@@ -133,6 +134,7 @@ internal sealed partial class Activation : IDisposable
                 return;
             }
 
+            FailQueued();
             running = _running;
             if (running is not null)
             {
@@ -153,8 +155,8 @@ internal sealed partial class Activation : IDisposable
         lock (_sync)
         {
             exec.IsWithdrawn = true;
-            running = exec.Phase is not (ExecPhase.Idle or ExecPhase.Queued);
-            if (exec.Phase == ExecPhase.Queued)
+            running = exec.Phase is not (ExecPhase.Idle or ExecPhase.Queued or ExecPhase.Failing);
+            if (exec.Phase is ExecPhase.Queued or ExecPhase.Failing)
             {
                 for (int i = _fifo.Count; i > 0; i--)
                 {
@@ -166,12 +168,14 @@ internal sealed partial class Activation : IDisposable
                 }
 
                 exec.Complete(failure, ExecPhase.Idle);
-                Monitor.PulseAll(_sync);
+                _running = _running == exec ? null : _running;
             }
             else if (running)
             {
                 waiting = Abort(exec, failure);
             }
+
+            Monitor.PulseAll(_sync);
         }
 
         if (running)
@@ -221,12 +225,44 @@ internal sealed partial class Activation : IDisposable
         return null;
     }
 
-    private void Execute(SimulatedExecObj exec)
+    // Before an inference is taken: while its message is told the card holds nothing that a callback could want to release.
+    private TimeSpan Switch()
     {
-        TimeSpan switching = _program.Group?.SwitchTo(_program) ?? TimeSpan.Zero;
+        if (_program.Group is not { } group)
+        {
+            return TimeSpan.Zero;
+        }
+
+        TimeSpan takes;
+        string? message;
+        lock (_sync)
+        {
+            if (_failure is not null || _fifo.Count == 0)
+            {
+                return TimeSpan.Zero;
+            }
+
+            takes = group.SwitchTo(_program, out message);
+            if (message is not null)
+            {
+                group.Context.Announce();
+            }
+        }
+
+        if (message is not null)
+        {
+            group.Context.WriteFromCard(message);
+        }
+
+        return takes;
+    }
+
+    private void Execute(SimulatedExecObj exec, TimeSpan switching)
+    {
         exec.CopyIn();
         lock (_sync)
         {
+            AwaitReport(exec);
             if (exec.Aborted is { } aborted)
             {
                 exec.Aborted = null;
@@ -242,6 +278,7 @@ internal sealed partial class Activation : IDisposable
         {
             lock (_sync)
             {
+                AwaitReport(exec);
                 if (exec.IsDetached)
                 {
                     Leave(exec, null);
@@ -257,37 +294,32 @@ internal sealed partial class Activation : IDisposable
         SimulatedFailure? fatal = failure is { Status: QStatus.DevError or QStatus.Error }
             ? new SimulatedFailure(QStatus.DevError, $"Program '{_program.ProgramName}' on device {_card.Id} is in error state 100: {failure.Message}")
             : null;
-        bool died;
         lock (_sync)
         {
-            // Dead before the waiter hears of it. What was ended from outside fails in its own way, and that says nothing about the program.
-            died = fatal is not null && !exec.IsDetached && Die(fatal);
-            Leave(exec, failure);
+            AwaitReport(exec);
+
+            // What was ended from outside fails in its own way, and that says nothing about the program.
+            if (fatal is null || exec.IsDetached || !Die(fatal))
+            {
+                Leave(exec, failure);
+                return;
+            }
+
+            exec.Phase = ExecPhase.Failing;
+            _program.Context.Announce();
         }
 
-        if (died)
+        _program.Context.ReportProgramError(fatal.Message);
+        lock (_sync)
         {
-            _program.LogContext!.ReportProgramError(fatal!.Message);
-        }
-    }
+            FailQueued();
 
-    // The caller holds the lock. False: it was dead already.
-    private bool Die(SimulatedFailure failure)
-    {
-        if (_failure is not null)
-        {
-            return false;
+            // Unless it was released meanwhile.
+            if (exec.Phase == ExecPhase.Failing)
+            {
+                Leave(exec, failure);
+            }
         }
-
-        Volatile.Write(ref _failure, failure);
-        foreach (SimulatedExecObj exec in _fifo)
-        {
-            exec.Complete(failure, ExecPhase.Idle);
-        }
-
-        _fifo.Clear();
-        Monitor.PulseAll(_sync);
-        return true;
     }
 
     private SimulatedFailure? Compute(SimulatedExecObj exec, TimeSpan switching)
@@ -359,37 +391,5 @@ internal sealed partial class Activation : IDisposable
 
         exec.Complete(failure, ExecPhase.Idle);
         Monitor.PulseAll(_sync);
-    }
-
-    private void OnWatchdog()
-    {
-        SimulatedFailure late = new(
-            QStatus.Error,
-            $"The inference did not end within {_limit.TotalMilliseconds} ms; program '{_program.ProgramName}' on device {_card.Id} is in error state 100. Raise SubmitRetryTimeoutMs or SubmitNumRetries of the program's properties.");
-        CancellationTokenSource? waiting;
-        lock (_sync)
-        {
-            _watching = false;
-            if (_running is null || _failure is not null)
-            {
-                return;
-            }
-
-            TimeSpan left = _limit - _clock.GetElapsedTime(_startedAt);
-            if (left > TimeSpan.Zero)
-            {
-                // Another inference by now, or a timer that fired early.
-                _watching = true;
-                _watchdog.Change(left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left, Timeout.InfiniteTimeSpan);
-                return;
-            }
-
-            // Not terminated: on a card too it goes on, and its result is dropped.
-            Die(late);
-            waiting = Abort(_running, late);
-        }
-
-        waiting?.Cancel();
-        _program.LogContext!.ReportProgramError(late.Message);
     }
 }

@@ -64,7 +64,7 @@ internal sealed class ActivationPace(SimulatedCard card, CardPacing pacing, Core
         PacedInference inference = exec.Pace;
         double service = (pacing.PerInference.TotalSeconds + (pacing.PerRow.TotalSeconds * exec.Rows)) * pacing.Factor(_activation, inference.Number, PacedPart.Service);
         cores.Free = _computedAt = Math.Max(inference.InputsAt, cores.Free) + Units(before.TotalSeconds) + Math.Max(Units(service), host);
-        _wait.Until(_computedAt, cancellation);
+        WaitUntil(_computedAt, cancellation);
     }
 
     /// <summary>Waits until the outputs are with the host.</summary>
@@ -75,7 +75,21 @@ internal sealed class ActivationPace(SimulatedCard card, CardPacing pacing, Core
     public void SendOutputs(SimulatedExecObj exec, long since, CancellationToken cancellation)
     {
         cores.Free = _computedAt += _clock.GetTimestamp() - since;
-        _wait.Until(card.ToHost.Append(_computedAt, Transfer(exec.OutputBytes, pacing.DeviceToHostBytesPerSecond, exec.Pace.Number, PacedPart.ToHost)), cancellation);
+        WaitUntil(card.ToHost.Append(_computedAt, Transfer(exec.OutputBytes, pacing.DeviceToHostBytesPerSecond, exec.Pace.Number, PacedPart.ToHost)), cancellation);
+    }
+
+    private void WaitUntil(long timestamp, CancellationToken cancellation)
+    {
+        try
+        {
+            _wait.Until(timestamp, cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            // An inference that was taken away occupies the cores no longer.
+            cores.Free = Math.Min(cores.Free, _clock.GetTimestamp());
+            throw;
+        }
     }
 
     private long Transfer(long bytes, double bytesPerSecond, long inference, PacedPart part) => Units(bytes / bytesPerSecond * pacing.Factor(_activation, inference, part));

@@ -46,6 +46,7 @@ internal static unsafe partial class SimulatedApi
         {
             Require(callback != null, "The callback is a null pointer.");
             target.Context.Machine.Enter(ApiFunction.EventAddCallback);
+            using SimulatedObject.Call call = target.Use();
             target.Add(callback, user);
             return QStatus.Success;
         }
@@ -84,5 +85,8 @@ internal static unsafe partial class SimulatedApi
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static QStatus WaitforEvent(nint completion) => Call<SimulatedEvent>(completion, ApiFunction.WaitforEvent, static e => e.Wait());
+    private static QStatus WaitforEvent(nint completion) =>
+
+        // What a waiter has seen is its own: a callback may release the event before everybody who waited has returned.
+        Call<SimulatedEvent>(completion, ApiFunction.WaitforEvent, static e => e.Wait(), isHeld: false);
 }

@@ -192,7 +192,8 @@ internal static unsafe partial class SimulatedApi
         return false;
     }
 
-    private static QStatus Call<T>(nint handle, ApiFunction function, Action<T> body) where T : SimulatedObject
+    // A call that races a release works on the object or does nothing, and never on what is left of one.
+    private static QStatus Call<T>(nint handle, ApiFunction function, Action<T> body, bool isHeld = true) where T : SimulatedObject
     {
         if (!Find(handle, out T? target, out QStatus status))
         {
@@ -210,6 +211,13 @@ internal static unsafe partial class SimulatedApi
                 SimulatedMachine.EnterAll(function);
             }
 
+            if (!isHeld)
+            {
+                body(target);
+                return QStatus.Success;
+            }
+
+            using SimulatedObject.Call call = target.Use();
             body(target);
             return QStatus.Success;
         }
@@ -220,7 +228,7 @@ internal static unsafe partial class SimulatedApi
     }
 
     private static QStatus Release<T>(nint handle, ApiFunction function) where T : SimulatedObject =>
-        Call<T>(handle, function, static target => target.Release(Handles));
+        Call<T>(handle, function, static target => target.Release(Handles), isHeld: false);
 
     private static nint Publish(SimulatedObject made)
     {

@@ -193,6 +193,7 @@ internal static unsafe partial class SimulatedApi
         {
             Require(info != null, "The out-pointer info is null.");
             SimulatedMachine.EnterAll(ApiFunction.QpcGetInfo);
+            using SimulatedObject.Call call = target.Use();
             *info = target.GetInfo();
             return QStatus.Success;
         }
@@ -275,6 +276,7 @@ internal static unsafe partial class SimulatedApi
         {
             Require(descriptor != null, "The out-pointer descriptor is null.");
             target.Context.Machine.Enter(ApiFunction.ProgramGetIoDescriptor);
+            using SimulatedObject.Call call = target.Use();
             *descriptor = target.GetIoDescriptor();
             return QStatus.Success;
         }
@@ -296,6 +298,7 @@ internal static unsafe partial class SimulatedApi
         {
             Require(info != null, "The out-pointer info is null.");
             target.Context.Machine.Enter(ApiFunction.ProgramGetIoBufferInfo);
+            using SimulatedObject.Call call = target.Use();
             *info = target.GetIoBufferInfo();
             return QStatus.Success;
         }

@@ -80,7 +80,7 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
 
     /// <summary>The network of a QPC, loaded once for all programs made from the same QPC object. Give every one back with <see cref="Release"/>.</summary>
     /// <exception cref="SimulatedFailure">The card's memory is exhausted (DevError).</exception>
-    public SharedNetwork Acquire(SimulatedQpc qpc, SimulatedContext context)
+    public SharedNetwork Acquire(SimulatedQpc qpc, LoadMessages messages)
     {
         SharedNetwork? network;
         lock (_sync)
@@ -96,7 +96,7 @@ internal sealed class SimulatedCard(SimulatedMachine machine, int id, SimulatedC
         try
         {
             // Outside the card's lock: loading takes its time, and other networks need not wait for it.
-            network.EnsureLoaded(context);
+            network.EnsureLoaded(messages);
             return network;
         }
         catch
@@ -178,7 +178,7 @@ internal sealed class SharedNetwork(SimulatedCard card, SimulatedQpc qpc)
     /// <summary>The engine's network; loaded.</summary>
     public ISimulatedNetwork Network => _network ?? throw new InvalidOperationException("The network is not loaded.");
 
-    public void EnsureLoaded(SimulatedContext context)
+    public void EnsureLoaded(LoadMessages messages)
     {
         lock (_sync)
         {
@@ -193,7 +193,7 @@ internal sealed class SharedNetwork(SimulatedCard card, SimulatedQpc qpc)
                 card.Pool.Take(qpc.ConstantsDemand, "load");
                 try
                 {
-                    _network = card.Machine.Engine.Load(qpc.File, context);
+                    _network = card.Machine.Engine.Load(qpc.File, messages);
                 }
                 catch
                 {

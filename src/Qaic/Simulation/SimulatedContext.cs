@@ -13,12 +13,19 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
 
     private static int s_lastId;
 
+    // Callbacks that the card's threads are inside of, one in another.
+    [ThreadStatic]
+    private static int s_inside;
+
+    private readonly object _announced = new();
+
     private readonly uint _id = (uint)Interlocked.Increment(ref s_lastId);
     private readonly nint _logUser;
     private readonly nint _errorUser;
     private delegate* unmanaged[Cdecl]<QLogLevel, byte*, nint, void> _log;
     private delegate* unmanaged[Cdecl]<uint, byte*, uint, void*, nuint, nint, void> _error;
     private volatile QLogLevel _level = QLogLevel.Error;
+    private int _announcements;
 
     public SimulatedContext(
         SimulatedMachine machine,
@@ -43,6 +50,9 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
 
     /// <summary>Threads on which events call back.</summary>
     public WorkerThreads<SimulatedEvent> Callbacks { get; } = new("simulated card events", SimulatedEvent.MaxThreads, static e => e.CallBack());
+
+    /// <summary>Whether the calling thread is inside a callback that a thread of the card's has called: of a program's error, or of a switch in a group.</summary>
+    public static bool IsOnCardCallback => s_inside > 0;
 
     /// <inheritdoc/>
     public override SimulatedContext LogContext => this;
@@ -99,15 +109,45 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
         }
     }
 
-    /// <summary>Tells the error callback of a program that failed, on this thread.</summary>
-    public void ReportProgramError(string text)
+    /// <summary>Announces one <see cref="ReportProgramError"/> or <see cref="WriteFromCard"/>, which the context's release waits for. Where it is called the context cannot be released yet.</summary>
+    public void Announce()
     {
-        delegate* unmanaged[Cdecl]<uint, byte*, uint, void*, nuint, nint, void> error = _error;
+        lock (_announced)
+        {
+            _announcements++;
+        }
+    }
+
+    /// <summary>Tells the error callback of a program that failed, on this thread, as announced.</summary>
+    public void ReportProgramError(string text) => Deliver(text, static (self, text) =>
+    {
+        delegate* unmanaged[Cdecl]<uint, byte*, uint, void*, nuint, nint, void> error = self._error;
         if (error != null)
         {
             fixed (byte* utf8 = Encoding.UTF8.GetBytes(text + '\0'))
             {
-                error(_id, utf8, ProgramError, null, 0, _errorUser);
+                error(self._id, utf8, ProgramError, null, 0, self._errorUser);
+            }
+        }
+    });
+
+    /// <summary>Calls the log callback on a thread of the card's, as announced.</summary>
+    public void WriteFromCard(string text) => Deliver(text, static (self, text) => self.Write(QLogLevel.Debug, text));
+
+    private void Deliver(string text, Action<SimulatedContext, string> call)
+    {
+        s_inside++;
+        try
+        {
+            call(this, text);
+        }
+        finally
+        {
+            s_inside--;
+            lock (_announced)
+            {
+                _announcements--;
+                Monitor.PulseAll(_announced);
             }
         }
     }
@@ -132,13 +172,22 @@ internal sealed unsafe class SimulatedContext : SimulatedObject, ILogger
         {
             // A callback that released its own event may still be on its way out.
             Callbacks.Join();
+            lock (_announced)
+            {
+                // From inside such a callback it waits for none, as two that release each other's context would never end.
+                while (_announcements > 0 && !IsOnCardCallback)
+                {
+                    Monitor.Wait(_announced);
+                }
+            }
         }
 
         _log = null;
         _error = null;
     }
 
-    private static QLogLevel LevelOf(LogLevel level) => level switch
+    /// <summary>The C API's level.</summary>
+    public static QLogLevel LevelOf(LogLevel level) => level switch
     {
         LogLevel.Trace or LogLevel.Debug => QLogLevel.Debug,
         LogLevel.Information => QLogLevel.Info,

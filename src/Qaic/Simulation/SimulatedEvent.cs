@@ -45,8 +45,9 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
     public static int MaxThreads => SimulatedQueue.DefaultThreads;
 
     /// <summary>An inference is enqueued that will complete it.</summary>
+    /// <param name="activation">What runs it.</param>
     /// <exception cref="SimulatedFailure">It is in flight or complete (Inval), or released (BadFd).</exception>
-    public void Begin()
+    public void Begin(Activation activation)
     {
         lock (_sync)
         {
@@ -59,7 +60,7 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
 
             // Until it completes it is like a parent: it cannot be released.
             Adopt();
-            _completion = new Completion();
+            _completion = new Completion(activation);
         }
     }
 
@@ -105,6 +106,7 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
             completion = _completion ?? throw SimulatedFailure.Invalid("There is nothing to wait for: no inference was enqueued with the event since it was made or cleared.");
             while (!completion.IsDone)
             {
+                completion.Activation.ThrowIfToldHere();
                 Monitor.Wait(_sync);
             }
         }
@@ -197,8 +199,10 @@ internal sealed unsafe class SimulatedEvent : SimulatedObject
 
     private readonly record struct Callback(nint Function, nint User);
 
-    private sealed class Completion
+    private sealed class Completion(Activation activation)
     {
+        public Activation Activation => activation;
+
         public bool IsDone { get; set; }
 
         public SimulatedFailure? Failure { get; set; }

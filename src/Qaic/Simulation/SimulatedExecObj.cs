@@ -6,6 +6,7 @@ namespace Qaic.Simulation;
 
 /// <summary>Where an execution object's inference is. The activation's lock guards it.</summary>
 // Idle ─Submit→ Queued ─card→ CopyingIn → Computing → CopyingOut → Idle. Completion is told on the way to Idle; a dead activation tells it earlier.
+// Computing ─failed, and its program with it→ Failing → Idle: off the card; its waiters hear of it when the error callback has.
 internal enum ExecPhase
 {
     Idle,
@@ -13,6 +14,7 @@ internal enum ExecPhase
     CopyingIn,
     Computing,
     CopyingOut,
+    Failing,
 }
 
 /// <summary>An execution object: the host's buffers, device memory of its own, and one inference at a time.</summary>
@@ -151,7 +153,7 @@ internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
             throw SimulatedFailure.Invalid("The execution object has no data. Set its buffers before it is enqueued.");
         }
 
-        completion?.Begin();
+        completion?.Begin(Activation);
         _completion = completion;
         Queue = queue;
         Phase = ExecPhase.Queued;
@@ -185,6 +187,11 @@ internal sealed unsafe partial class SimulatedExecObj : SimulatedObject
         if (!_isSubmitted)
         {
             throw SimulatedFailure.Invalid("There is nothing to wait for: the execution object was never enqueued.");
+        }
+
+        if (!_done.IsSet)
+        {
+            Activation.ThrowIfToldHere();
         }
 
         if (!_done.IsSet && !WaitFor(microseconds))

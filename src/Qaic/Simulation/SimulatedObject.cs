@@ -19,6 +19,7 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
 {
     private readonly Lock _family = new();
     private int _children;
+    private int _calls;
     private bool _released;
 
     public ObjectKind Kind => kind;
@@ -59,11 +60,30 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         }
     }
 
-    /// <summary>Ends the object's life. Nobody finds it any more.</summary>
-    /// <exception cref="SimulatedFailure">It has living children, an owner that releases it, or another thread was faster.</exception>
-    public void Release(HandleTable table)
+    /// <summary>Keeps the object, and its owner, from being released until the returned value is disposed: a call works on it.</summary>
+    /// <exception cref="SimulatedFailure">It was released meanwhile (BadFd).</exception>
+    public Call Use()
     {
-        if (Owner is { _released: false } owner)
+        Owner?.Enter();
+        try
+        {
+            Enter();
+            return new Call(this);
+        }
+        catch
+        {
+            Owner?.Leave();
+            throw;
+        }
+    }
+
+    /// <summary>Ends the object's life. Nobody finds it any more.</summary>
+    /// <param name="table">Where it is found.</param>
+    /// <param name="by">The owner, when it is the one that releases it.</param>
+    /// <exception cref="SimulatedFailure">It has living children, a call is working on it, it has an owner that releases it, or another thread was faster.</exception>
+    public void Release(HandleTable table, SimulatedObject? by = null)
+    {
+        if (Owner is { } owner && owner != by)
         {
             throw SimulatedFailure.Invalid($"The {Name} belongs to the {owner}, which releases it.");
         }
@@ -73,6 +93,11 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
             if (_released)
             {
                 throw new SimulatedFailure(QStatus.BadFd, $"The {Name} was released by another thread.");
+            }
+
+            if (_calls > 0)
+            {
+                throw SimulatedFailure.Invalid($"The {Name} cannot be released: {_calls} call(s) that work on it have not returned. Release it when they have.");
             }
 
             if (_children > 0)
@@ -103,6 +128,27 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
     /// <summary>Ends the sentence that refuses the release of an object with <paramref name="children"/> children.</summary>
     protected virtual string WhyAlive(int children) => $"{children} object(s) made from it are alive. Release them first.";
 
+    private void Enter()
+    {
+        lock (_family)
+        {
+            if (_released)
+            {
+                throw new SimulatedFailure(QStatus.BadFd, $"The {Name} was released by another thread during the call.");
+            }
+
+            _calls++;
+        }
+    }
+
+    private void Leave()
+    {
+        lock (_family)
+        {
+            _calls--;
+        }
+    }
+
     private string Name => kind switch
     {
         ObjectKind.Context => "context",
@@ -113,4 +159,14 @@ internal abstract class SimulatedObject(ObjectKind kind, SimulatedMachine? machi
         ObjectKind.ProgramGroup => "program group",
         _ => "execution object",
     };
+
+    /// <summary>A call at work; see <see cref="Use"/>.</summary>
+    public readonly ref struct Call(SimulatedObject target)
+    {
+        public void Dispose()
+        {
+            target.Leave();
+            target.Owner?.Leave();
+        }
+    }
 }

@@ -81,10 +81,11 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
     public void Load()
     {
         ThrowIfInGroup();
+        using LoadMessages messages = new(Context);
         lock (_sync)
         {
             ThrowIfUnusable();
-            LoadLocked();
+            LoadLocked(messages);
         }
     }
 
@@ -92,16 +93,18 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
     public void Activate()
     {
         ThrowIfInGroup();
-        Enable();
+        using LoadMessages messages = new(Context);
+        Enable(messages);
     }
 
     /// <summary>Activates, also a program of a group.</summary>
-    public void Enable()
+    /// <param name="messages">Takes what the load has to say.</param>
+    public void Enable(LoadMessages messages)
     {
         lock (_sync)
         {
             ThrowIfUnusable();
-            ActivateLocked();
+            ActivateLocked(messages);
             _isManual = true;
         }
     }
@@ -185,6 +188,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         }
 
         HostView? view = (properties & QAicExecObjProperties.ZeroCopyBuffers) == 0 ? _qpc.View(selected) : null;
+        using LoadMessages messages = new(Context);
         Group?.Adopt();
         try
         {
@@ -195,7 +199,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
                 {
                     ThrowIfUnusable();
                     bool automatic = (properties & QAicExecObjProperties.AutoLoadActivate) != 0 && !_isManual && Group is null;
-                    return CreateExecObjLocked(automatic, view);
+                    return CreateExecObjLocked(automatic, view, messages);
                 }
             }
             catch
@@ -286,7 +290,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         Context.Disown();
     }
 
-    private SimulatedExecObj CreateExecObjLocked(bool automatic, HostView? view)
+    private SimulatedExecObj CreateExecObjLocked(bool automatic, HostView? view, LoadMessages messages)
     {
         bool wasActive = _activation is not null;
         if (!wasActive)
@@ -296,7 +300,7 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
                 throw SimulatedFailure.Invalid($"Program '{ProgramName}' is not active. {(Group is null ? "Activate it" : $"Enable the {Group}")} before execution objects are made.");
             }
 
-            ActivateLocked();
+            ActivateLocked(messages);
         }
 
         try
@@ -335,11 +339,11 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         }
     }
 
-    private void LoadLocked()
+    private void LoadLocked(LoadMessages messages)
     {
         if (_network is null)
         {
-            SharedNetwork network = Card.Acquire(_qpc, Context);
+            SharedNetwork network = Card.Acquire(_qpc, messages);
             try
             {
                 Card.Pool.Take(_qpc.ElfDemand, "load");
@@ -354,11 +358,11 @@ internal sealed unsafe class SimulatedProgram : SimulatedObject
         }
     }
 
-    private void ActivateLocked()
+    private void ActivateLocked(LoadMessages messages)
     {
         if (_activation is null)
         {
-            LoadLocked();
+            LoadLocked(messages);
 
             // Programs that take turns have their group's cores.
             ResourceDemand demand = Group?.SharedCores is null ? ResourceDemand.OfActivation(Cores) : default;

@@ -80,6 +80,7 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
     /// <exception cref="SimulatedFailure">NoDev, DevError: memory or cores are not free; nothing is taken then. Inval: there are no programs.</exception>
     public void Enable()
     {
+        using LoadMessages messages = new(Context);
         lock (_sync)
         {
             Card.ThrowIfLost();
@@ -98,7 +99,7 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
             Card.Pool.Take(shared, "activate");
             try
             {
-                _programs.ForEach(p => p.Enable());
+                _programs.ForEach(p => p.Enable(messages));
             }
             catch
             {
@@ -143,7 +144,7 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
         {
             if (_state != State.Draining)
             {
-                throw new SimulatedFailure(QStatus.NoDev, $"Device {Card.Id} was lost, or the {this} released, while it was being disabled; it is off.");
+                throw new SimulatedFailure(QStatus.NoDev, $"Device {Card.Id} was lost while the {this} was being disabled; it is off.");
             }
 
             if (!isIdle)
@@ -159,17 +160,20 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
         }
     }
 
-    /// <summary>Makes a program the one that is on the cores; called by the thread that executes its inference.</summary>
+    /// <summary>Makes a program the one that is on the cores; called by the thread that executes its inferences.</summary>
+    /// <param name="program">The program.</param>
+    /// <param name="message">For the log; null if it was on them.</param>
     /// <returns>What that takes on a paced card.</returns>
-    public TimeSpan SwitchTo(SimulatedProgram program)
+    public TimeSpan SwitchTo(SimulatedProgram program, out string? message)
     {
+        message = null;
         if (SharedCores is null || Interlocked.Exchange(ref _active, program) is not { } before || before == program)
         {
             return TimeSpan.Zero;
         }
 
         Interlocked.Increment(ref _switches);
-        Context.Write(QLogLevel.Debug, $"The {this} on device {Card.Id} switches from program '{before.ProgramName}' to '{program.ProgramName}'.");
+        message = $"The {this} on device {Card.Id} switches from program '{before.ProgramName}' to '{program.ProgramName}'.";
         return Card.Pacing is not { } pacing ? TimeSpan.Zero : _protocol == SwitchProtocol.DataPath ? pacing.DataPathSwitch : pacing.ControlPathSwitch;
     }
 
@@ -190,9 +194,9 @@ internal sealed class SimulatedProgramGroup : SimulatedObject
             TurnOff(SimulatedFailure.Invalid($"The {this} was released."));
         }
 
-        // Nobody else releases them, and no execution object of theirs is alive, so none refuses.
-        _programs.ForEach(p => p.Release(SimulatedApi.Handles));
-        Queue.Release(SimulatedApi.Handles);
+        // Nobody else releases them, no execution object of theirs is alive, and a call that works on one would have kept the group, so none refuses.
+        _programs.ForEach(p => p.Release(SimulatedApi.Handles, by: this));
+        Queue.Release(SimulatedApi.Handles, by: this);
         Context.Disown();
     }
 

@@ -4,7 +4,8 @@ namespace Qaic.Simulation;
 /// <param name="name">Name of the threads.</param>
 /// <param name="max">The most threads.</param>
 /// <param name="run">What they do. Throws nothing.</param>
-internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) : IDisposable where T : class
+/// <param name="start">How a thread is started; null: as usual. A host that has no threads left refuses: then the threads that there are do the work, or the thread pool if there is none.</param>
+internal sealed class WorkerThreads<T>(string name, int max, Action<T> run, Action<Thread>? start = null) : IDisposable where T : class
 {
     private readonly Lock _sync = new();
     private readonly Queue<T> _ready = new();
@@ -41,8 +42,10 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) : ID
             }
         }
 
-        starting?.Start();
-        _signal.Release();
+        if (starting is null || TryStart(starting))
+        {
+            _signal.Release();
+        }
     }
 
     /// <summary>Ends the threads when they have nothing left to do. What is scheduled later is done all the same.</summary>
@@ -73,6 +76,58 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) : ID
         Array.ForEach(threads, thread => thread.Join());
     }
 
+    // False: the item was given to the thread pool.
+    private bool TryStart(Thread thread)
+    {
+        try
+        {
+            if (start is null)
+            {
+                thread.Start();
+            }
+            else
+            {
+                start(thread);
+            }
+
+            return true;
+        }
+        catch (Exception e) when (e is OutOfMemoryException or ThreadStartException)
+        {
+            // Callers are the card's own threads, or inside a call that has done its part: an item is late, never lost.
+            bool isAlone;
+            lock (_sync)
+            {
+                _threads.Remove(thread);
+                isAlone = _threads.Count == 0;
+            }
+
+            if (isAlone)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(static self => self.RunWhatIsReady(), this, preferLocal: false);
+            }
+
+            return !isAlone;
+        }
+    }
+
+    private void RunWhatIsReady()
+    {
+        while (true)
+        {
+            T? item;
+            lock (_sync)
+            {
+                if (!_ready.TryDequeue(out item))
+                {
+                    return;
+                }
+            }
+
+            run(item);
+        }
+    }
+
     // One signal per item, and one per thread when it closes: then some wake for nothing, look, and end.
     private void Work()
     {
@@ -83,6 +138,12 @@ internal sealed class WorkerThreads<T>(string name, int max, Action<T> run) : ID
                 if (_disposed && _ready.Count == 0)
                 {
                     _threads.Remove(Thread.CurrentThread);
+                    if (_threads.Count > 0)
+                    {
+                        // Another may wait for a signal that this one took: a thread that was started since takes one more than there is.
+                        _signal.Release();
+                    }
+
                     return;
                 }
 

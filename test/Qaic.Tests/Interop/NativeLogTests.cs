@@ -65,6 +65,34 @@ public sealed unsafe class NativeLogTests
     }
 
     [TestMethod]
+    public void A_logger_that_throws_keeps_nobody_else_from_hearing_of_a_refused_release()
+    {
+        RecordingLogger before = new(), after = new();
+        nint[] keys = [NativeLog.Register(before), NativeLog.Register(new ThrowingLogger()), NativeLog.Register(after)];
+        TextWriter stderr = Console.Error;
+        using StringWriter captured = new();
+        Console.SetError(captured);
+        try
+        {
+            NativeLog.ReleaseRefused("program", QStatus.Inval);
+            Say(QLogLevel.Warn, "to everyone");
+        }
+        finally
+        {
+            Console.SetError(stderr);
+            Array.ForEach(keys, NativeLog.Unregister);
+        }
+
+        foreach (RecordingLogger heard in new[] { before, after })
+        {
+            Assert.IsTrue(heard.Entries.Any(e => e.Event == 1004));
+            Assert.IsTrue(heard.Entries.Any(e => e.Text.Contains("to everyone", StringComparison.Ordinal)));
+        }
+
+        Assert.Contains("the disk is full", captured.ToString());
+    }
+
+    [TestMethod]
     public void A_library_that_never_stops_complaining_does_not_fill_the_memory()
     {
         for (int i = 0; i < 10_000; i++)

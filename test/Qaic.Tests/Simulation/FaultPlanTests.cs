@@ -68,6 +68,74 @@ public sealed class FaultPlanTests : SimulatedMachineTest
     }
 
     [TestMethod]
+    public unsafe void A_call_that_finds_its_program_released_does_nothing()
+    {
+        using TableClient client = Client(new TestQpc { ConstantsBytes = 1 << 20 });
+        nint program = client.Program(activate: false);
+        using Fault hold = Faults.HoldCall("RunActivationCmd");
+        Task<QStatus> activate = Task.Run(() => Api.RunActivationCmd(program, QAicActivationCmd.ActivateFull));
+        Await(hold.WhenHit);
+        TableClient.Check(client.Release(program));
+        hold.Release();
+        Await(activate);
+        Assert.AreEqual(QStatus.BadFd, activate.Result);
+        Assert.AreEqual((16, 32692ul << 10), ((int)Resources().NspFree, Resources().DramFree));
+    }
+
+    [TestMethod]
+    public unsafe void A_program_or_group_that_a_call_works_on_is_not_released()
+    {
+        using TableClient client = Client();
+        nint program = client.Program(activate: false);
+        TestGroup group = new(client);
+        group.Add();
+        foreach ((nint handle, Func<QStatus> call) in new (nint, Func<QStatus>)[] { (program, () => Api.LoadProgram(program)), (group.Handle, group.Enable) })
+        {
+            using ManualResetEventSlim inside = new(), leave = new();
+            Engine.OnLoad = () =>
+            {
+                inside.Set();
+                Await(leave.WaitHandle);
+            };
+            Task<QStatus> load = Task.Run(call);
+            Await(inside.WaitHandle);
+            QStatus release = client.Release(handle);
+            leave.Set();
+            Await(load);
+            Assert.AreEqual(QStatus.Inval, release);
+            Assert.Contains("have not returned", client.LastLog);
+            TableClient.Check(load.Result);
+            TableClient.Check(client.Release(handle));
+        }
+    }
+
+    [TestMethod]
+    public unsafe void What_the_engine_says_of_a_load_is_told_under_no_lock()
+    {
+        using TableClient client = Client();
+        nint program = client.Program(activate: false);
+        Engine.Remark = "A weight is not used.";
+        QStatus status = QStatus.Error;
+        client.OnLogged = line =>
+        {
+            if (line == Engine.Remark)
+            {
+                // On another thread, which would wait for the program's lock.
+                Task<QStatus> descriptor = Task.Run(() =>
+                {
+                    QData data;
+                    return Api.ProgramGetIoDescriptor(program, &data);
+                });
+                Await(descriptor);
+                status = descriptor.Result;
+            }
+        };
+        TableClient.Check(Api.LoadProgram(program));
+        TableClient.Check(status);
+        Assert.AreEqual(Engine.Remark, client.LastLog);
+    }
+
+    [TestMethod]
     public void An_inference_that_fails_on_the_device_puts_its_program_into_the_error_state()
     {
         using TableClient client = Client();
@@ -91,6 +159,81 @@ public sealed class FaultPlanTests : SimulatedMachineTest
         TableClient.Check(client.Release(behind.Handle));
         TableClient.Check(client.Release(program));
         Assert.AreEqual(15, Resources().NspFree);
+    }
+
+    [TestMethod]
+    public void The_error_callback_has_returned_before_a_waiter_hears_of_the_failure()
+    {
+        using TableClient client = Client();
+        nint program = client.Program();
+        TestExec failing = client.Exec(program), behind = client.Exec(program);
+        using ManualResetEventSlim inside = new(), leave = new();
+        client.OnErrorTold = () =>
+        {
+            inside.Set();
+            Await(leave.WaitHandle);
+        };
+        using Fault hold = Faults.HoldInference(occurrence: 1);
+        using Fault fail = Faults.FailInference(occurrence: 1);
+        TableClient.Check(failing.Enqueue(client.Queue));
+        TableClient.Check(behind.Enqueue(client.Queue));
+        hold.Release();
+        Await(inside.WaitHandle);
+        (QStatus, QStatus, QStatus) meanwhile = (failing.Wait(0), behind.Wait(0), failing.SetData());
+        leave.Set();
+        Assert.AreEqual((QStatus.TimedOut, QStatus.TimedOut, QStatus.Inval), meanwhile);
+        Assert.AreEqual((QStatus.DevError, QStatus.DevError), (failing.Wait(), behind.Wait()));
+    }
+
+    [TestMethod]
+    public void An_error_callback_may_wait_for_what_failed_and_release_it_all()
+    {
+        using TableClient client = Client();
+        nint program = client.Program();
+        TestExec failing = client.Exec(program), behind = client.Exec(program);
+        TestEvent done = new(client);
+        using ManualResetEventSlim told = new();
+        QStatus[] statuses = [];
+        client.OnErrorTold = () =>
+        {
+            statuses = [failing.Wait(), done.Wait(), client.Release(failing.Handle), client.Release(behind.Handle), client.Release(done.Handle), client.Release(program)];
+            told.Set();
+        };
+        using Fault hold = Faults.HoldInference(occurrence: 1);
+        using Fault fail = Faults.FailInference(occurrence: 1);
+        TableClient.Check(failing.Enqueue(client.Queue));
+        TableClient.Check(done.Enqueue(behind, client.Queue));
+        hold.Release();
+        Await(told.WaitHandle);
+        CollectionAssert.AreEqual(new[] { QStatus.DevError, QStatus.DevError, QStatus.Success, QStatus.Success, QStatus.Success, QStatus.Success }, statuses);
+        TableClient.Check(client.Exec(client.Program()).Run(client.Queue));
+    }
+
+    [TestMethod]
+    public unsafe void A_context_is_released_when_its_error_callback_has_returned()
+    {
+        using TableClient client = Client();
+        nint program = client.Program(), context = client.Context;
+        TestExec failing = client.Exec(program);
+        using ManualResetEventSlim inside = new(), returned = new();
+        bool? hasReturned = null;
+        client.OnErrorTold = () =>
+        {
+            inside.Set();
+
+            // A release that waits does not return meanwhile, however long that is.
+            hasReturned = returned.Wait(TimeSpan.FromMilliseconds(200));
+        };
+        using Fault fail = Faults.FailInference(occurrence: 1);
+        TableClient.Check(failing.Enqueue(client.Queue));
+        Await(inside.WaitHandle);
+        foreach (nint handle in new[] { failing.Handle, program, client.Queue, client.Qpc, context })
+        {
+            TableClient.Check(client.Release(handle));
+        }
+
+        returned.Set();
+        Assert.IsFalse(hasReturned);
     }
 
     [TestMethod]

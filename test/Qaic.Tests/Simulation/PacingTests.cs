@@ -148,6 +148,19 @@ public sealed class PacingTests : SimulatedMachineTest
     }
 
     [TestMethod]
+    public void An_inference_that_was_taken_away_does_not_hold_up_those_behind_it()
+    {
+        using TableClient client = Client();
+        nint program = client.Program();
+        TestExec released = client.Exec(program), next = client.Exec(program);
+        TableClient.Check(released.Enqueue(client.Queue));
+        Clock.WaitUntilArmed(TimeSpan.FromMilliseconds(1));
+        Clock.Advance(TimeSpan.FromMicroseconds(300));
+        TableClient.Check(client.Release(released.Handle));
+        Assert.AreEqual(TimeSpan.FromMilliseconds(1), Time(client, next));
+    }
+
+    [TestMethod]
     public void A_card_that_is_lost_ends_the_wait()
     {
         using TableClient client = Client();

@@ -106,6 +106,54 @@ public sealed class ProgramGroupTests : SimulatedMachineTest
     }
 
     [TestMethod]
+    public void Enabled_again_after_it_was_disabled_by_force_its_cores_are_idle()
+    {
+        _card = new() { Pacing = new() { PerInference = TimeSpan.FromMilliseconds(2), PerRow = TimeSpan.Zero, TurnAround = TimeSpan.Zero, HostToDeviceBytesPerSecond = double.PositiveInfinity, DeviceToHostBytesPerSecond = double.PositiveInfinity, CoefficientOfVariation = 0 } };
+        using TableClient client = Client(s_wholeCard);
+        TestGroup group = new(client);
+        nint program = group.Add();
+        TableClient.Check(group.Enable());
+        TestExec ended = client.Exec(program);
+        TableClient.Check(ended.Enqueue(group.Queue));
+        Clock.WaitUntilArmed(TimeSpan.FromMilliseconds(2));
+        TableClient.Check(group.Disable(force: true));
+        TableClient.Check(client.Release(ended.Handle));
+        TableClient.Check(group.Enable());
+        TestExec exec = client.Exec(program);
+        DateTimeOffset start = Clock.GetUtcNow();
+        TableClient.Check(exec.Enqueue(group.Queue));
+        Clock.AdvanceToNext(TimeSpan.FromSeconds(1));
+        TableClient.Check(exec.Wait());
+        Assert.AreEqual(TimeSpan.FromMilliseconds(2), Clock.GetUtcNow() - start);
+    }
+
+    [TestMethod]
+    public void A_callback_that_hears_of_a_switch_may_release_the_inference_that_it_is_for()
+    {
+        using TableClient client = Client(s_wholeCard);
+        (TestGroup group, TestExec[] first, TestExec[] second) = Group(client, execs: 2);
+        TableClient.Check(SetLevel(client));
+        TableClient.Check(first[0].Run(group.Queue));
+        using ManualResetEventSlim released = new();
+        QStatus status = QStatus.Error;
+        client.OnLogged = line =>
+        {
+            if (line.Contains("switches from program", StringComparison.Ordinal))
+            {
+                client.OnLogged = null;
+                status = client.Release(second[0].Handle);
+                released.Set();
+            }
+        };
+        TableClient.Check(second[0].Enqueue(group.Queue));
+        Await(released.WaitHandle);
+        TableClient.Check(status);
+        TableClient.Check(second[1].Run(group.Queue));
+
+        unsafe QStatus SetLevel(TableClient client) => Api.SetLogLevel(client.Context, QLogLevel.Debug);
+    }
+
+    [TestMethod]
     public void Disabled_without_force_it_waits_for_what_is_in_flight_and_takes_nothing_new()
     {
         using TableClient client = Client(s_wholeCard);

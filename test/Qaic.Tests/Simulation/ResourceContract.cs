@@ -73,26 +73,13 @@ public abstract unsafe class ResourceContract
     }
 
     [TestMethod]
-    public void Programs_of_one_QPC_are_activations_that_run_side_by_side()
+    public void Programs_of_one_QPC_are_activations_of_their_own_and_keep_it_open()
     {
         using TableClient client = Client();
         TestExec[] execs = [.. Enumerable.Range(0, 4).Select(_ => client.Exec(client.Program()))];
         Array.ForEach(execs, e => TableClient.Check(e.Enqueue(client.Queue)));
         Array.ForEach(execs, e => TableClient.Check(e.Wait()));
         Assert.AreEqual(QStatus.Inval, Api.CloseQpc(client.Qpc));
-    }
-
-    [TestMethod]
-    public void The_queue_may_be_made_after_activation_and_released_before_the_program()
-    {
-        using TableClient client = Client();
-        TestExec exec = client.Exec(client.Program());
-        nint queue;
-        TableClient.Check(Api.CreateQueue(client.Context, &queue, null, Qid));
-        TableClient.Check(exec.Run(queue));
-        TableClient.Check(Api.ReleaseQueue(queue));
-        Assert.AreEqual(QStatus.BadFd, exec.Enqueue(queue));
-        TableClient.Check(exec.Run(client.Queue));
     }
 
     private QStatus Activate(nint program) => Api.RunActivationCmd(program, QAicActivationCmd.ActivateFull);

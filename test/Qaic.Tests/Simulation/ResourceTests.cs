@@ -49,14 +49,13 @@ public sealed class ResourceTests : SimulatedMachineTest
     }
 
     [TestMethod]
-    [DataRow(16, 2, 7)]
+    [DataRow(16, 2, 8)]
     [DataRow(14, 2, 7)]
     [DataRow(14, 4, 3)]
     [DataRow(64, 1, 16)]
     public void Activations_fit_until_cores_or_channels_run_out(int cores, int perNetwork, int fit)
     {
         _cards = [new() { Cores = cores }];
-        fit = Math.Min(16, cores / perNetwork);
         using TableClient client = Client(new TestQpc { Cores = perNetwork });
         nint surplus = client.Program(activate: false);
         nint[] programs = [.. Enumerable.Range(0, fit).Select(_ => client.Program())];

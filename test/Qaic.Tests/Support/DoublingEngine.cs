@@ -25,6 +25,9 @@ internal sealed class DoublingEngine : ISimulationEngine
     /// <summary>Runs when a network is loaded; may throw.</summary>
     public Action? OnLoad { get; set; }
 
+    /// <summary>What it says while a network is loaded; null: nothing.</summary>
+    public string? Remark { get; set; }
+
     public int Loads => Volatile.Read(ref _loads);
 
     public int LiveNetworks => Volatile.Read(ref _networks);
@@ -37,6 +40,11 @@ internal sealed class DoublingEngine : ISimulationEngine
     public ISimulatedNetwork Load(QpcFile qpc, ILogger logger)
     {
         OnLoad?.Invoke();
+        if (Remark is not null)
+        {
+            logger.Log(LogLevel.Error, 0, Remark, null, static (text, _) => text);
+        }
+
         Interlocked.Increment(ref _loads);
         Interlocked.Increment(ref _networks);
         return new Network(this);

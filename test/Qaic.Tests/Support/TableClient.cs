@@ -14,6 +14,7 @@ internal sealed unsafe class TableClient : IDisposable
     private static int s_lastKey;
 
     private readonly List<(nint Handle, Func<nint, QStatus> Release)> _made = [];
+    private Exception? _thrown;
     private readonly nint _key = Interlocked.Increment(ref s_lastKey);
 
     public TableClient(QaicApi api, int qid, string qpcPath, uint threads = 0)
@@ -44,8 +45,27 @@ internal sealed unsafe class TableClient : IDisposable
 
     public ConcurrentQueue<string> Errors { get; } = new();
 
+    /// <summary>Runs inside the log callback, before the line is recorded.</summary>
+    public Action<string>? OnLogged { get; set; }
+
+    /// <summary>Runs inside the error callback, when the text was recorded.</summary>
+    public Action? OnErrorTold { get; set; }
+
     /// <summary>The newest log line.</summary>
     public string LastLog => Log.LastOrDefault().Text ?? "";
+
+    /// <summary>Keeps what a test's code threw inside a callback, where it must not cross into C; <see cref="Dispose"/> throws it.</summary>
+    public void Guard(Action body)
+    {
+        try
+        {
+            body();
+        }
+        catch (Exception e)
+        {
+            Interlocked.CompareExchange(ref _thrown, e, null);
+        }
+    }
 
     public static void Check(QStatus status) => Assert.AreEqual(QStatus.Success, status);
 
@@ -155,6 +175,10 @@ internal sealed unsafe class TableClient : IDisposable
         _made.Clear();
 
         s_clients.TryRemove(_key, out _);
+        if (Interlocked.Exchange(ref _thrown, null) is { } thrown)
+        {
+            throw new AssertFailedException($"A callback of the test failed: {thrown.Message}", thrown);
+        }
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
@@ -162,7 +186,9 @@ internal sealed unsafe class TableClient : IDisposable
     {
         if (s_clients.TryGetValue(key, out TableClient? client))
         {
-            client.Log.Enqueue((Environment.CurrentManagedThreadId, level, Marshal.PtrToStringUTF8((nint)text)!));
+            string line = Marshal.PtrToStringUTF8((nint)text)!;
+            client.Guard(() => client.OnLogged?.Invoke(line));
+            client.Log.Enqueue((Environment.CurrentManagedThreadId, level, line));
         }
     }
 
@@ -172,6 +198,7 @@ internal sealed unsafe class TableClient : IDisposable
         if (s_clients.TryGetValue(key, out TableClient? client))
         {
             client.Errors.Enqueue(Marshal.PtrToStringUTF8((nint)text)!);
+            client.Guard(() => client.OnErrorTold?.Invoke());
         }
     }
 }

@@ -12,6 +12,7 @@ internal sealed unsafe class TestEvent
     private static int s_lastKey;
 
     private readonly QaicApi _api;
+    private readonly TableClient _client;
 
     // The callbacks' user pointer: a key, from which every number up to the next one belongs to this event.
     private readonly nint _key = Interlocked.Add(ref s_lastKey, 1000);
@@ -21,6 +22,7 @@ internal sealed unsafe class TestEvent
     public TestEvent(TableClient client, QAicEventCompletionType type = QAicEventCompletionType.DeviceComplete)
     {
         _api = client.Api;
+        _client = client;
         nint handle;
         TableClient.Check(_api.CreateEvent(client.Context, &handle, type));
         Handle = client.Own(handle, e => _api.ReleaseEvent(e));
@@ -32,7 +34,7 @@ internal sealed unsafe class TestEvent
     /// <summary>What came: the function (1 or 2), what it was given, and on which thread.</summary>
     public ConcurrentQueue<(int Function, nint Event, QAicEventCompletionType Type, int User, int Thread)> Calls { get; } = new();
 
-    /// <summary>Runs inside the callback; given the number that was passed as user.</summary>
+    /// <summary>Runs inside the callback; given the number that was passed as user. What it throws fails the test when its client is disposed.</summary>
     public Action<int>? OnCall { get; set; }
 
     public QStatus Add(int function = 1, int user = 0) => _api.EventAddCallback(Handle, function == 1 ? &First : &Second, _key + user);
@@ -70,7 +72,7 @@ internal sealed unsafe class TestEvent
         if (s_events.TryGetValue(user - (user % 1000), out TestEvent? called))
         {
             called.Calls.Enqueue((function, handle, type, (int)(user % 1000), Environment.CurrentManagedThreadId));
-            called.OnCall?.Invoke((int)(user % 1000));
+            called._client.Guard(() => called.OnCall?.Invoke((int)(user % 1000)));
             lock (called.Calls)
             {
                 called._returned++;
