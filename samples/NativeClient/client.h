@@ -88,13 +88,19 @@ static inline Buffers buffers_open(QAicProgram *program)
     Buffers own;
     CHECK(qaicProgramGetIoBufferInfo(program, &own.info));
     own.buffers = calloc(own.info->numBufferMappings, sizeof *own.buffers);
+    if (own.buffers == NULL) {
+        die("no memory", "buffers");
+    }
     for (uint32_t i = 0; i < own.info->numBufferMappings; i++) {
         const QAicBufferMappings_t *mapping = &own.info->bufferMappings[i];
         QBuffer *buffer = &own.buffers[mapping->index];
         buffer->size = mapping->size;
         buffer->type = QBUFFER_TYPE_HEAP;
         /* Pages are the cheapest to pin. */
-        buffer->buf = aligned_alloc(4096, (mapping->size + 4095u) / 4096u * 4096u);
+        buffer->buf = aligned_alloc(4096, ((size_t)mapping->size + 4095u) / 4096u * 4096u);
+        if (buffer->buf == NULL) {
+            die("no memory for the tensor", mapping->bufferName);
+        }
         memset(buffer->buf, 0, mapping->size);
     }
     return own;
@@ -185,12 +191,12 @@ static inline bool same_outputs(const Buffers *a, const Buffers *b)
     return true;
 }
 
-/* Copies the inputs of one inference into another's buffers. */
-static inline void copy_inputs(const Buffers *from, const Buffers *to)
+/* Copies the outputs of one inference into another's buffers. */
+static inline void copy_outputs(const Buffers *from, const Buffers *to)
 {
     for (uint32_t i = 0; i < from->info->numBufferMappings; i++) {
         const QAicBufferMappings_t *mapping = &from->info->bufferMappings[i];
-        if (mapping->ioType == BUFFER_IO_TYPE_INPUT) {
+        if (mapping->ioType == BUFFER_IO_TYPE_OUTPUT) {
             memcpy(to->buffers[mapping->index].buf, from->buffers[mapping->index].buf, mapping->size);
         }
     }

@@ -5,7 +5,7 @@
 #define MAX_RANK 8
 
 /* By QAicBufferMappings_t.dataType. */
-static const uint32_t s_elementSize[] = {4, 2, 1, 1, 2, 4, 4, 8, 1};
+static const uint32_t s_elementSize[] = {4, 2, 1, 1, 2, 4, 4, 8, 1, 1, 8, 2};
 
 /* "2x8:file" into dimensions; returns the file. */
 static const char *parse(const char *text, uint32_t *dims, uint32_t *count)
@@ -46,6 +46,9 @@ int main(int argc, char **argv)
         }
         *equals = '\0';
         const QAicBufferMappings_t *mapping = mapping_of(&buffers, *argument);
+        if (mapping->dataType >= sizeof s_elementSize / sizeof *s_elementSize) {
+            die("the tensor's data type is newer than this program", *argument);
+        }
         uint32_t index = mapping->index;
         QBufferDimensions *shape = &dimensions[index];
         files[index] = parse(equals + 1, dims[index], &shape->count);

@@ -11,11 +11,14 @@ typedef struct {
 } Slot;
 
 static Slot s_slots[DEPTH];
+
+/* What the first inference gave. Its slot's own buffers are written again as soon as it is in flight again. */
+static Buffers s_first;
 static pthread_mutex_t s_mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t s_changed = PTHREAD_COND_INITIALIZER;
 static unsigned s_submitted, s_completed;
 
-/* Completes in the order of submission, which is the order of a queue. */
+/* Waits in the order of submission. One activation computes in that order, too; a queue of several activations does not, as it has several threads. */
 static void *wait_for_all(void *unused)
 {
     (void)unused;
@@ -28,7 +31,10 @@ static void *wait_for_all(void *unused)
 
         Slot *slot = &s_slots[i % DEPTH];
         CHECK(qaicExecObjWaitForCompletion(slot->exec, ONE_MINUTE_US));
-        if (!same_outputs(&slot->buffers, &s_slots[0].buffers) && i >= DEPTH) {
+        if (i == 0) {
+            copy_outputs(&slot->buffers, &s_first);
+        }
+        if (!same_outputs(&slot->buffers, &s_first)) {
             die("an inference gave another answer", "queue_depth");
         }
 
@@ -52,6 +58,8 @@ int main(int argc, char **argv)
         CHECK(qaicCreateExecObj(client.context, &slot->exec, NULL, program, NULL, NULL, NULL));
         CHECK(qaicExecObjSetData(slot->exec, slot->buffers.info->numBufferMappings, slot->buffers.buffers));
     }
+
+    s_first = buffers_open(program);
 
     pthread_t waiter;
     pthread_create(&waiter, NULL, wait_for_all, NULL);
@@ -78,6 +86,7 @@ int main(int argc, char **argv)
         CHECK(qaicReleaseExecObj(s_slots[i].exec));
         buffers_close(&s_slots[i].buffers);
     }
+    buffers_close(&s_first);
     program_close(program);
     client_close(&client);
     return 0;

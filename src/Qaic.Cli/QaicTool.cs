@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using Qaic.Cli.Commands;
 using Qaic.Compilation;
@@ -52,8 +53,7 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
         try
         {
             // The vendor's syntax, not ours: nothing of it is parsed here.
-            return args is ["exec", .. var rest] ? ExecCommand.Run(_console, rest) : Root().Parse(args).Invoke(
-                new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_patience });
+            return args is ["exec", .. var rest] ? ExecCommand.Run(_console, rest) : Invoke(Root().Parse(args));
         }
         catch (OperationCanceledException)
         {
@@ -76,6 +76,24 @@ internal sealed class QaicTool(TextWriter output, TextWriter error, bool isRedir
             error.WriteLine($"error: {e.GetType().Name}: {e.Message}");
             return Failure;
         }
+    }
+
+    private int Invoke(ParseResult parsed)
+    {
+        // Help is for who asks for it, and for who gives nothing at all.
+        if (parsed.Errors.Count > 0 && parsed.Tokens.Count > 0)
+        {
+            foreach (ParseError wrong in parsed.Errors)
+            {
+                error.WriteLine($"error: {wrong.Message}");
+            }
+
+            string command = string.Join(' ', parsed.CommandResult.Command.Parents.OfType<Command>().Select(c => c.Name).Reverse().Append(parsed.CommandResult.Command.Name));
+            error.WriteLine($"'{command} --help' lists commands and options.");
+            return WrongUsage;
+        }
+
+        return parsed.Invoke(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = s_patience });
     }
 
     // Not a RootCommand, which calls itself by the name of the assembly.

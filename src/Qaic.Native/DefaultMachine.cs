@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Extensions.Logging;
 using Qaic.Interop;
 using Qaic.OnnxRuntime;
 using Qaic.Simulation;
@@ -37,6 +39,13 @@ internal static unsafe class DefaultMachine
         try
         {
             OrtLibrary.LoadFrom(OwnDirectory());
+            OrtEnvironment.Elsewhere = static (severity, message) =>
+            {
+                if (severity >= LogLevel.Error)
+                {
+                    Tell(message);
+                }
+            };
             MachineEnvironment environment = MachineEnvironment.Read(Environment.GetEnvironmentVariable);
             return new Outcome(new SimulatedPlatform(environment.Options(new ExitGate(new OnnxRuntimeEngine()))), environment.IsOldGeneration, QStatus.Success, null);
         }
@@ -52,9 +61,38 @@ internal static unsafe class DefaultMachine
     {
         DlInfo info;
         delegate* unmanaged[Cdecl]<nint, QStatus> here = &Exports.ReleaseContext;
-        return DlAddr(here, &info) != 0 && Path.GetDirectoryName(Path.GetFullPath(Marshal.PtrToStringUTF8((nint)info.FileName)!)) is { } directory
+        string? file = DlAddr(here, &info) != 0 ? Marshal.PtrToStringUTF8((nint)info.FileName) : null;
+
+        // The loader knows the name that it was given. A relative one says nothing any more if the program has changed its directory since; the kernel knows the file.
+        file = file is not null && Path.IsPathRooted(file) ? file : MappedFile((nuint)(nint)here) ?? file;
+        return file is not null && Path.GetDirectoryName(Path.GetFullPath(file)) is { } directory
             ? directory
             : throw new InvalidOperationException($"The loader does not tell where {LibraryCandidate.FileName} is.");
+    }
+
+    // Lines of /proc/self/maps: "7f01-7f02 r-xp 00000000 08:01 42    /path".
+    private static string? MappedFile(nuint address)
+    {
+        try
+        {
+            foreach (string line in File.ReadLines("/proc/self/maps"))
+            {
+                ReadOnlySpan<char> range = line.AsSpan(0, line.IndexOf(' ', StringComparison.Ordinal));
+                int dash = range.IndexOf('-');
+                if (address >= nuint.Parse(range[..dash], NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+                    && address < nuint.Parse(range[(dash + 1)..], NumberStyles.HexNumber, CultureInfo.InvariantCulture))
+                {
+                    int path = line.IndexOf('/', StringComparison.Ordinal);
+                    return path < 0 ? null : line[path..];
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // No /proc: the loader's word has to do.
+        }
+
+        return null;
     }
 
     // Not Console, which would take over the program's terminal and signals.

@@ -15,11 +15,12 @@ namespace Qaic.Native;
 /// </remarks>
 internal sealed unsafe class ExitGate(ISimulationEngine engine) : ISimulationEngine
 {
-    // An inference that takes longer than this when the process ends is run into; one that begins then is held for as long, in which the process is gone unless something waits for it.
+    // What takes longer than this when the process ends is run into. An inference that begins then rests for a moment, in which the process is gone unless something waits for it.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_rest = TimeSpan.FromSeconds(1);
 
-    private static readonly ReaderWriterLockSlim s_gate = new();
+    // Recursive: what the engine logs while it is inside goes to the client, whose callback may make calls that go inside, too.
+    private static readonly ReaderWriterLockSlim s_gate = new(LockRecursionPolicy.SupportsRecursion);
     private static volatile bool s_isClosed;
 
     public string Name => engine.Name;
@@ -39,6 +40,12 @@ internal sealed unsafe class ExitGate(ISimulationEngine engine) : ISimulationEng
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Close(nint unused)
     {
+        // Registered after every load, to come in time; the first call has waited for all of them.
+        if (s_isClosed)
+        {
+            return;
+        }
+
         try
         {
             bool isEmpty = s_gate.TryEnterWriteLock(s_patience);

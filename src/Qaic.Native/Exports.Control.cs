@@ -34,9 +34,10 @@ internal static unsafe partial class Exports
     [UnmanagedCallersOnly(EntryPoint = "qaicSimHoldInference", CallConvs = [typeof(CallConvCdecl)])]
     private static QStatus SimHoldInference(uint occurrence, nint* fault) => Add(fault, plan => plan.HoldInference(Occurrence(occurrence)));
 
+    // Tasks wait for whole milliseconds, and for less than one they only look: rounded up.
     [UnmanagedCallersOnly(EntryPoint = "qaicSimWaitForFault", CallConvs = [typeof(CallConvCdecl)])]
     private static QStatus SimWaitForFault(nint fault, uint timeout) =>
-        Control(_ => Find(fault).WhenHit.Wait(TimeSpan.FromMicroseconds(timeout)) ? QStatus.Success : throw new SimulatedFailure(QStatus.TimedOut, "The fault has not struck yet."));
+        Control(_ => Find(fault).WhenHit.Wait((int)((timeout + 999L) / 1000)) ? QStatus.Success : throw new SimulatedFailure(QStatus.TimedOut, "The fault has not struck yet."));
 
     [UnmanagedCallersOnly(EntryPoint = "qaicSimFaultHits", CallConvs = [typeof(CallConvCdecl)])]
     private static uint SimFaultHits(nint fault) => s_faults.TryGetValue(fault, out Fault? found) ? (uint)found.Hits : 0;

@@ -9,9 +9,14 @@
  *    kind: QS_BADFD. Devices that do not exist or are lost: QS_NODEV. After a failure out-handles are 0. The words are in the context's log and in qaicSimLastError.
  *  - Ownership. What a function creates is released by its counterpart, children first: execution object, event, program, QPC, queue, context. An object with living
  *    children is not released (QS_INVAL). Pointers that a query returns belong to the object that was asked, and live as long as it does.
- *  - Threads. Every function may be called from any thread; one execution object has one user at a time. Callbacks of events come from the library's threads. Log and
- *    error callbacks come from the thread that is told of the failure. No lock of the library is held during a callback.
- *  - The library writes nothing to stdout. It writes to stderr if its environment is wrong, one line.
+ *  - Threads. Every function may be called from any thread; one execution object has one user at a time.
+ *  - Callbacks of events come from threads of the library's own, under no lock, and may call every function.
+ *    The log callback comes from the thread whose call failed. At levels below QL_ERROR it also comes from the middle of calls: from a thread that loads a network
+ *    (qaicLoadProgram, qaicCreateExecObj, qaicProgramGroupEnable) and from a thread of the card that is about to run an inference. There it may use other objects, but not the
+ *    program, group or execution object that the message is about, nor wait for a thread that does: load and inference go on only when the callback has returned.
+ *    The error callback comes from a thread of the card, or of its clock, when a program goes into the error state. Whether a program sees the callback or the end of its wait
+ *    for the inference first, it must not rely on.
+ *  - The library writes nothing to stdout. It writes to stderr if its environment is wrong, one line, and if ONNX Runtime has an error that belongs to no program.
  *
  * Environment, read at the first call. A bad value is told on stderr, and every call then returns QS_INVAL.
  *  QAIC_SIM_CARDS                devices, QIDs from 0; default 1
@@ -21,11 +26,13 @@
  *
  * The process
  *  - libonnxruntime.so, which computes, is loaded from the directory of libQAic.so. If it is not there every call returns QS_ERROR, and stderr says so.
- *  - The library is never unloaded: dlclose does nothing.
+ *  - The library is never unloaded: dlclose takes back dlopen, and the code stays (NODELETE).
+ *  - The first load sets ORT_DISABLE_TELEMETRY=1 in the process's environment, unless the variable is set. setenv must not meet a getenv of another thread: a program
+ *    with threads that read the environment sets the variable itself before it starts them.
  *  - After fork only exec is safe in the child, as with every library that has threads.
  *  - The runtime inside takes, at the first call, SIGSEGV and SIGFPE (what is not its own goes on to the handler before) and the first real-time signal, and ignores
  *    SIGPIPE, whatever the program had decided. A program that handles SIGPIPE says so again after its first call.
- *  - A process may end with living objects and running inferences: exit waits for what is on the processor at that moment, 5 seconds at most.
+ *  - A process may end with living objects and running inferences: exit waits for what is on the processor at that moment, 5 seconds at most, however much was loaded.
  */
 #ifndef QAIC_SIM_H
 #define QAIC_SIM_H
@@ -142,7 +149,8 @@ typedef struct {
 #define QAIC_PROGRAM_GROUP_PROTOCOL_DATA_PATH 1u
 
 /* What an inference takes and gives; index is the place in the array of QBuffers. dataType: 0 float, 1 float16, 2 int8 (quantized), 3 uint8 (quantized), 4 int16
-   (quantized), 5 int32 (quantized), 6 int32, 7 int64, 8 int8. The vendor gives an output's type on the device; the I/O descriptor has the host's. */
+   (quantized), 5 int32 (quantized), 6 int32, 7 int64, 8 int8; of newer SDKs, likely: 9 uint8 (booleans, too), 10 complex64, 11 bfloat16. Check it before it is used as an
+   index: SDKs to come may have more. The vendor gives an output's type on the device; the I/O descriptor has the host's. */
 typedef struct {
     char *bufferName;
     uint32_t index;
@@ -322,28 +330,32 @@ QStatus qaicExecObjSetDataExt(QAicExecObj *execObj, uint32_t numBuffers, const Q
    not public; it is in the vendor's function table. */
 QStatus qaicExecObjGetIoBuffers(const QAicExecObj *execObj, uint32_t *numBuffers, QBuffer **buffers);
 
-/* Starts an inference. event may be NULL. */
+/* Starts an inference. event may be NULL; else it must be idle: new, or cleared since it was complete (QS_INVAL). */
 QStatus qaicEnqueueExecObj(QAicQueue *queue, QAicExecObj *execObj, QAicEvent *event);
 
 /* Waits for it, in microseconds (the unit is likely). QS_TIMEDOUT leaves it running. */
 QStatus qaicExecObjWaitForCompletion(QAicExecObj *execObj, uint32_t timeoutUs);
 
-/* ---- Events ---- */
+/* ---- Events: idle, in flight with one inference, complete whatever its result. The vendor's behaviour at the edges is not public ---- */
 
-/* An event is completed by the inference that it was enqueued with, whatever the result. In flight it cannot be enqueued again, cleared or released (QS_INVAL); a complete
-   one has to be cleared before it is enqueued again. Any type is taken and given back to the callback. */
+/* An idle event. Any type is taken, and handed to the callbacks. */
 QStatus qaicCreateEvent(QAicContext *context, QAicEvent **event, QAicEventCompletionType type);
+
+/* QS_INVAL while it is in flight: wait for it, or release its execution object first. Waits for the call of a callback that is under way, except from inside a callback:
+   do not release it under a lock that a callback takes. */
 QStatus qaicReleaseEvent(QAicEvent *event);
 
-/* Makes a completed event wait again. */
+/* Makes a complete event idle, which it must be to be enqueued again. Callbacks that are due are still called. QS_INVAL while it is in flight. */
 QStatus qaicEventClear(QAicEvent *event);
 
-/* Called once per completion, and at once if the event is complete. The callback may call every function of the library. Removing it waits for a call that is due or under
-   way, except from inside one. */
+/* The callback is called once per completion, on a thread of the library; at once if the event is complete. It may call every function of the library. */
 QStatus qaicEventAddCallback(QAicEvent *event, QAicEventCallback callback, void *user);
+
+/* Takes away every callback with this function. Waits for its calls that are due, so that afterwards nobody uses what user points to; from inside a callback it waits for none.
+   Do not call it under a lock that the callback takes. QS_INVAL: there is none. */
 QStatus qaicEventRemoveCallback(QAicEvent *event, QAicEventCallback callback);
 
-/* Returns the inference's status. QS_INVAL for an event without an inference, which might never be complete. */
+/* Returns the inference's status. QS_INVAL also for an idle event: nothing would ever end the wait. */
 QStatus qaicWaitforEvent(QAicEvent *event);
 
 /* ---- Program groups: programs that take turns on the same cores ---- */
@@ -354,12 +366,20 @@ QStatus qaicProgramGroupPropertiesInitDefault(QAicProgramGroupProperties_t *prop
 QStatus qaicCreateProgramGroup(QAicContext *context, QAicProgramGroup **group, QAicQueue **queue, const QAicProgramGroupProperties_t *properties, const char *name,
                                QID device);
 
-/* A program of the group, which owns it. */
+/* A program of the group, which owns it: to load, activate, unload or release it alone is QS_INVAL, and so is an inference of it on another queue. Programs are added while
+   the group is off (QS_INVAL). */
 QStatus qaicProgramGroupAddProgram(QAicProgramGroup *group, QAicQpcObj *qpc, QAicProgram **program, const QAicProgramProperties_t *properties);
+
+/* Loads all programs and takes their cores: those of the largest if the group is oversubscribed, else those of each. All or nothing. QS_DEV_ERROR: there is not enough free.
+   QS_INVAL: there are no programs, or the group is being disabled. What is enabled stays so. Execution objects are made after this. */
 QStatus qaicProgramGroupEnable(QAicProgramGroup *group);
 
-/* Time-out in microseconds. */
+/* Without force: takes nothing new and waits for what is in flight, in microseconds. QS_TIMEDOUT, or QS_BUSY if there was no time: the group goes on. QS_DEV_ERROR: a program
+   is in the error state. By force: what is in flight ends with QS_ERROR, and error states do not matter. QS_INVAL: not enabled. QS_NODEV: the device was lost, and the group
+   is off. Execution objects that outlive this are of no use, even if the group is enabled again: they can only be released. */
 QStatus qaicProgramGroupDisable(QAicProgramGroup *group, bool force, uint32_t timeoutUs);
+
+/* With its queue and its programs, whose execution objects must be released before (QS_INVAL). */
 QStatus qaicReleaseProgramGroup(QAicProgramGroup *group);
 
 /* ---- What old programs call ---- */
@@ -432,7 +452,7 @@ QStatus qaicSimFailInference(QStatus status, uint32_t occurrence, QaicSimFault *
 QStatus qaicSimDelayInference(uint32_t delayUs, uint32_t occurrence, QaicSimFault **fault);
 QStatus qaicSimHoldInference(uint32_t occurrence, QaicSimFault **fault);
 
-/* Waits until the fault has struck for the first time. QS_TIMEDOUT: not yet. */
+/* Waits until the fault has struck for the first time, in milliseconds begun; 0 only looks. QS_TIMEDOUT: not yet. */
 QStatus qaicSimWaitForFault(QaicSimFault *fault, uint32_t timeoutUs);
 
 /* How often the fault has struck; 0 for an unknown handle. */

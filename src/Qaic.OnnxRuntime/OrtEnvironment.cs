@@ -9,7 +9,7 @@ namespace Qaic.OnnxRuntime;
 /// <summary>ONNX Runtime's environment, of which a process has one, and the way of its log messages to loggers.</summary>
 /// <remarks>
 /// The first to create the environment decides where messages go. If that was somebody else, our sessions are silent: what goes wrong in them comes as exceptions anyway.
-/// If it was this class, messages of other sessions go to standard error, where they would be without it.
+/// If it was this class, messages of other sessions, and those of none, go to standard error, where they would be without it; see <see cref="Elsewhere"/>.
 /// </remarks>
 internal static partial class OrtEnvironment
 {
@@ -21,6 +21,9 @@ internal static partial class OrtEnvironment
     private static readonly DOrtLoggingFunction s_receive = Receive;
     private static readonly Lazy<bool> s_isOurs = new(Create);
     private static int s_sessions;
+
+    /// <summary>Receives warnings and worse that belong to no session of ours.</summary>
+    public static Action<LogLevel, string> Elsewhere { get; set; } = static (_, message) => Console.Error.WriteLine(message);
 
     /// <summary>Version of the native library.</summary>
     public static string Version => s_isOurs.Value || OrtEnv.IsCreated ? OrtEnv.Instance().GetVersionString() : throw new InvalidOperationException("ONNX Runtime has no environment.");
@@ -75,7 +78,7 @@ internal static partial class OrtEnvironment
             return;
         }
 
-        // Native code does not see what Environment.SetEnvironmentVariable does on Unix.
+        // Native code does not see what Environment.SetEnvironmentVariable does on Unix. Where the variable is set this changes nothing, so that programs whose other threads read the environment can set it before.
         _ = SetEnv(TelemetryVariable, Environment.GetEnvironmentVariable(TelemetryVariable) ?? "1", 0);
     }
 
@@ -98,7 +101,7 @@ internal static partial class OrtEnvironment
             }
             else if (severity >= OrtLoggingLevel.ORT_LOGGING_LEVEL_WARNING && !logId.StartsWith("qaic-", StringComparison.Ordinal))
             {
-                Console.Error.WriteLine($"[onnxruntime {severity} {logId}] {message} ({location})");
+                Elsewhere(Level(severity), $"[onnxruntime {severity} {logId}] {message} ({location})");
             }
         }
         catch (Exception)

@@ -50,6 +50,16 @@ public sealed class ClientTests
     }
 
     [TestMethod]
+    public void Booleans_of_several_shapes_are_bytes()
+    {
+        string input = Networks.NewFile(), result = Networks.NewFile();
+        File.WriteAllBytes(input, [1, 0, 0, 1]);
+        string output = CProgram.Sample("dynamic_shapes").Run([Networks.Flags, $"x=1x4:{input}", $"y=1x4:{result}"]).Succeeded().Output;
+        Assert.AreEqual("y: 4 of 16 bytes\n", output);
+        CollectionAssert.AreEqual(new byte[] { 0, 1, 1, 0 }, File.ReadAllBytes(result));
+    }
+
+    [TestMethod]
     public void Shapes_that_the_network_lacks_fail_at_the_wait_with_300()
     {
         string input = Networks.NewFile();

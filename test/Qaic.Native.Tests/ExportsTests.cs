@@ -50,6 +50,7 @@ public sealed partial class ExportsTests
     {
         string dynamic = CProgram.Run(CProgram.Tool("readelf"), ["-d", DropInLibrary.Path]).Succeeded().Output;
         Assert.Contains("soname: [libQAic.so]", dynamic);
+        Assert.Contains("NODELETE", dynamic, "dlclose would take the code away from under the runtime's threads");
         string[] needed = [.. Needed().Matches(dynamic).Select(m => m.Groups["name"].Value)];
         Assert.AreEqual("", string.Join(' ', needed.Where(n => !n.StartsWith("libc.", StringComparison.Ordinal) && !n.StartsWith("libm.", StringComparison.Ordinal) && !n.StartsWith("ld-linux", StringComparison.Ordinal))));
     }

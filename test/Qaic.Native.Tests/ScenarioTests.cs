@@ -14,7 +14,8 @@ public sealed class ScenarioTests
     [DataRow("faults", DisplayName = "Faults strike, hold, are counted, and go; a device is lost and comes back")]
     [DataRow("nonsense", DisplayName = "No function lets an exception out")]
     [DataRow("race", DisplayName = "Eight threads may make the first call")]
-    [DataRow("unload", DisplayName = "dlclose does not hurt")]
+    [DataRow("unload", DisplayName = "dlclose does not hurt a program that is linked to the library")]
+    [DataRow("log_calls", DisplayName = "A log callback in the middle of a load may use another program")]
     [DataRow("leave", DisplayName = "A program may end with an inference on the card")]
     [DataRow("leave_busy", DisplayName = "A program may end with four threads in the library")]
     public void Scenario(string name)
@@ -26,6 +27,13 @@ public sealed class ScenarioTests
             Assert.AreEqual("", result.Errors, "nothing runs into what is destroyed at the end");
         }
     }
+
+    [TestMethod]
+    public void A_program_that_opens_the_library_by_a_relative_name_may_change_its_directory_and_close_it_during_an_inference() =>
+        Assert.AreEqual("", CProgram.Loader().Run([DropInLibrary.Directory, Networks.Negation]).Succeeded().Errors);
+
+    [TestMethod]
+    public void Nothing_is_written_to_stderr_while_nothing_fails() => Assert.AreEqual("", CProgram.Scenarios().Run(["whole_life", Networks.Negation]).Succeeded().Errors);
 
     [TestMethod]
     public void The_older_generation_takes_seven_arguments_and_calls_back_with_two() =>

@@ -75,6 +75,7 @@ internal static class BenchCompareCommand
         }
 
         console.Write(table);
+        console.WriteLine("First and second are medians of the repetitions; ratio and interval are of their geometric means.");
         if (compared.Any(c => c.Difference == Difference.Unknown))
         {
             console.WriteLine("A single repetition does not tell how much repetitions differ; measure both with --repetitions 5.");

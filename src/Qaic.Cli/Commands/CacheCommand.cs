@@ -31,7 +31,16 @@ internal static class CacheCommand
         clear.SetAction(result => Clear(console, new CompileCache(result.GetValue(directory)), result.GetValue(age), result.GetValue(json)));
         path.SetAction(result =>
         {
-            console.Output.WriteLine(new CompileCache(result.GetValue(directory)).Location);
+            string location = new CompileCache(result.GetValue(directory)).Location;
+            if (result.GetValue(json))
+            {
+                console.WriteJson(new JsonObject { ["directory"] = location });
+            }
+            else
+            {
+                console.Output.WriteLine(location);
+            }
+
             return QaicTool.Success;
         });
         return command;

@@ -13,7 +13,7 @@ internal sealed record CsvFile(string Path, IReadOnlyList<string> Names, IReadOn
     /// <summary>Reads a file in UTF-8.</summary>
     /// <exception cref="DataFormatException">It is no text, or a row has not as many fields as the first line; the message has the line.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static CsvFile Load(string path) => Parse(File.ReadAllBytes(path), path);
+    public static CsvFile Load(string path) => Parse(TensorFile.ReadAll(path), path);
 
     /// <summary>Reads the bytes of a file.</summary>
     /// <param name="file">All of it.</param>

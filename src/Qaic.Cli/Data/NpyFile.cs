@@ -24,7 +24,7 @@ internal sealed record NpyFile(char Kind, int Size, ImmutableArray<int> Shape, b
     /// <summary>Reads a file.</summary>
     /// <exception cref="DataFormatException">It is no such file, is damaged, or its elements are no numbers.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static NpyFile Load(string path) => Parse(File.ReadAllBytes(path), path);
+    public static NpyFile Load(string path) => Parse(TensorFile.ReadAll(path), path);
 
     /// <summary>Reads the bytes of a file.</summary>
     /// <param name="file">All of it.</param>

@@ -9,6 +9,8 @@ namespace Qaic.Cli.Data;
 /// <summary>Reads a file as the data of one input: raw elements, <c>.npy</c> or <c>.csv</c>, by the file's extension.</summary>
 internal static class TensorFile
 {
+    private const long MaxBytes = 1 << 30;
+
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file; <c>.npy</c>, <c>.csv</c>, and everything else as raw elements, row-major and little endian.</param>
     /// <param name="spec">The input, with the shape of a whole inference.</param>
@@ -27,8 +29,31 @@ internal static class TensorFile
         {
             ".NPY" => From(NpyFile.Load(path), path, spec, hasBatch),
             ".CSV" => From(CsvFile.Load(path), spec, hasBatch),
-            _ => FromRaw(File.ReadAllBytes(path), path, spec, hasBatch),
+            _ => FromRaw(ReadAll(path), path, spec, hasBatch),
         };
+    }
+
+    /// <summary>Reads a whole file; devices and pipes as well, which have no length and may have no end.</summary>
+    /// <exception cref="DataFormatException">It has more than 1 GiB.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static byte[] ReadAll(string path)
+    {
+        using FileStream file = File.OpenRead(path);
+        if (file.CanSeek && file.Length is > 0 and <= MaxBytes)
+        {
+            byte[] bytes = new byte[file.Length];
+            file.ReadExactly(bytes);
+            return bytes;
+        }
+
+        using var content = new MemoryStream();
+        byte[] block = new byte[1 << 16];
+        for (int read; content.Length <= MaxBytes && (read = file.Read(block)) > 0;)
+        {
+            content.Write(block, 0, read);
+        }
+
+        return content.Length <= MaxBytes ? content.ToArray() : throw new DataFormatException(path, "it has more than 1 GiB. Split it, and run the parts one after the other.");
     }
 
     /// <summary>Raw elements as a tensor.</summary>
@@ -48,6 +73,11 @@ internal static class TensorFile
         ReadOnlySpan<int> wanted = spec.Shape.AsSpan();
         bool isRows = hasBatch && given.Length == wanted.Length && given[1..].SequenceEqual(wanted[1..]) && given[0] > 0;
         bool isOneRow = hasBatch && given.SequenceEqual(wanted[1..]);
+        if (hasBatch && given.Length > 0 && given[0] == 0)
+        {
+            throw new DataFormatException(path, $"the array has no rows (its shape is [{string.Join(", ", array.Shape)}]); input '{spec}' needs at least one.");
+        }
+
         if (!isRows && !isOneRow && !given.SequenceEqual(wanted))
         {
             throw new DataFormatException(path, $"the array has the shape [{string.Join(", ", array.Shape)}], but input '{spec}' takes {(hasBatch ? $"any number of rows of [{string.Join(", ", spec.Shape.Skip(1))}]" : "exactly its shape")}. Reshape the array.");

@@ -17,7 +17,13 @@ internal sealed class WholeFile : IDisposable
         }
 
         _path = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
+        string directory = Path.GetDirectoryName(_path)!;
+        if (File.Exists(directory))
+        {
+            throw new IOException($"'{directory}' is a file, and a directory is needed for '{Path.GetFileName(_path)}'. Give another directory.");
+        }
+
+        Directory.CreateDirectory(directory);
         _half = $"{_path}.{Guid.NewGuid():n}";
         Stream = new FileStream(_half, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
     }

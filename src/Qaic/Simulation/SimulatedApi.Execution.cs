@@ -45,7 +45,7 @@ internal static unsafe partial class SimulatedApi
         try
         {
             RequireOut(exec, nameof(exec));
-            if (!Find(program, out SimulatedProgram? parent, out status))
+            if (!Handles.TryGet(program, out SimulatedProgram? parent, out status))
             {
                 throw new SimulatedFailure(status, HandleTable.Describe<SimulatedProgram>(program));
             }
@@ -97,13 +97,13 @@ internal static unsafe partial class SimulatedApi
 
         try
         {
-            if (!Find(queue, out SimulatedQueue? onto, out status))
+            if (!Handles.TryGet(queue, out SimulatedQueue? onto, out status))
             {
                 throw new SimulatedFailure(status, HandleTable.Describe<SimulatedQueue>(queue));
             }
 
             SimulatedEvent? completed = null;
-            if (completion != 0 && !Find(completion, out completed, out status))
+            if (completion != 0 && !Handles.TryGet(completion, out completed, out status))
             {
                 throw new SimulatedFailure(status, HandleTable.Describe<SimulatedEvent>(completion));
             }

@@ -60,7 +60,7 @@ internal static unsafe partial class SimulatedApi
         try
         {
             RequireOut(program, nameof(program));
-            if (!Find(qpc, out SimulatedQpc? container, out status))
+            if (!Handles.TryGet(qpc, out SimulatedQpc? container, out status))
             {
                 throw new SimulatedFailure(status, HandleTable.Describe<SimulatedQpc>(qpc));
             }

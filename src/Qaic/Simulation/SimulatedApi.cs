@@ -17,6 +17,9 @@ internal static unsafe partial class SimulatedApi
     private const ushort MajorVersion = 10;
     private const ushort MinorVersion = 0;
 
+    // Cards of a simulated machine.
+    private const uint MaxDevices = 0x8000;
+
     // Lent to callers for good.
     private static readonly byte* s_patch = new NativeArena().Text("0");
     private static readonly byte* s_variant = new NativeArena().Text(QaicLibrary.SimulatedVariant);
@@ -93,12 +96,9 @@ internal static unsafe partial class SimulatedApi
         {
             RequireOut(context, nameof(context));
             uint count = (uint)numDevices;
-            if (count > 0)
-            {
-                Require(devices != null, "The device list is null.");
-            }
-
-            SimulatedCard[] cards = CardsOf(new ReadOnlySpan<int>(devices, checked((int)count)));
+            Require(count == 0 || devices != null, "The device list is null.");
+            Require(count <= MaxDevices, $"{count} devices are more than any machine has.");
+            SimulatedCard[] cards = CardsOf(new ReadOnlySpan<int>(devices, (int)count));
             SimulatedMachine machine = cards[0].Machine;
             machine.Enter(ApiFunction.CreateContext);
             if (properties != null && *properties != 0)
@@ -230,7 +230,7 @@ internal static unsafe partial class SimulatedApi
         try
         {
             RequireOut(program, nameof(program));
-            if (!Find(qpc, out SimulatedQpc? container, out status))
+            if (!Handles.TryGet(qpc, out SimulatedQpc? container, out status))
             {
                 throw new SimulatedFailure(status, HandleTable.Describe<SimulatedQpc>(qpc));
             }

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 #include "client.h"
 
@@ -62,18 +63,108 @@ static void run(const Life *life, float x)
     }
 }
 
-/* What a tool that follows memory looks at. */
+static void on_complete(QAicEvent *event, QAicEventCompletionType type, void *user)
+{
+    (void)event;
+    *(atomic_uint *)user += type == QAIC_EVENT_DEVICE_COMPLETE;
+}
+
+/* An event with a callback. */
+static void event_life(const Life *life, QStatus (*create)(QAicContext *, QAicEvent **, uint64_t), uint64_t type)
+{
+    QAicEvent *event;
+    atomic_uint calls = 0;
+    CHECK(create(life->client.context, &event, type));
+    CHECK(qaicEventAddCallback(event, on_complete, &calls));
+    CHECK(qaicEnqueueExecObj(life->client.queue, life->exec, event));
+    CHECK(qaicWaitforEvent(event));
+
+    /* Waits for the call. */
+    CHECK(qaicEventRemoveCallback(event, on_complete));
+    EXPECT(calls == 1);
+    CHECK(qaicEventClear(event));
+    CHECK(qaicReleaseEvent(event));
+}
+
+/* Buffers with dimensions, then the library's own buffers. */
+static void buffers_life(const Life *life)
+{
+    uint32_t four[1] = {4}, count;
+    QBufferDimensions dimensions[2] = {{1, sizeof(float), four}, {1, sizeof(float), four}};
+    CHECK(qaicExecObjSetDataExt(life->exec, 2, life->buffers.buffers, dimensions));
+    run(life, 7);
+
+    QAicExecObjProperties_t properties = QAIC_EXECOBJ_PROPERTIES_ZERO_COPY_BUFFERS;
+    QAicExecObj *exec;
+    QBuffer *buffers;
+    CHECK(qaicCreateExecObj(life->client.context, &exec, &properties, life->program, NULL, NULL, NULL));
+    CHECK(qaicExecObjGetIoBuffers(exec, &count, &buffers));
+    EXPECT(count == 2 && buffers[0].size >= 4 * sizeof(float) && buffers[1].size >= 4 * sizeof(float));
+    for (int i = 0; i < 4; i++) {
+        ((float *)(void *)buffers[0].buf)[i] = (float)i;
+    }
+    CHECK(qaicEnqueueExecObj(life->client.queue, exec, NULL));
+    CHECK(qaicExecObjWaitForCompletion(exec, ONE_MINUTE_US));
+    EXPECT(((const float *)(const void *)buffers[1].buf)[3] == -3);
+    CHECK(qaicReleaseExecObj(exec));
+}
+
+/* A group of two programs. Functions with numbers are given: one scenario calls them by other prototypes. */
+typedef QStatus (*CreateGroup)(QAicContext *, QAicProgramGroup **, QAicQueue **, const QAicProgramGroupProperties_t *, const char *, uint64_t);
+typedef QStatus (*DisableGroup)(QAicProgramGroup *, uint64_t, uint64_t);
+
+static void group_life(const Life *life, CreateGroup create, uint64_t device, DisableGroup disable, uint64_t force, uint64_t timeout)
+{
+    QAicProgramGroupProperties_t properties;
+    CHECK(qaicProgramGroupPropertiesInitDefault(&properties));
+    properties.enableOversubscription = QAIC_PROGRAM_GROUP_PROPERTIES_OVERSUBSCRIPTION_ENABLED;
+    Life members[2] = {*life, *life};
+    QAicProgramGroup *group;
+    QAicQueue *queue;
+    CHECK(create(life->client.context, &group, &queue, &properties, "turns", device));
+    for (int i = 0; i < 2; i++) {
+        members[i].client.queue = queue;
+        CHECK(qaicProgramGroupAddProgram(group, life->client.qpc, &members[i].program, NULL));
+    }
+    CHECK(qaicProgramGroupEnable(group));
+    for (int i = 0; i < 2; i++) {
+        CHECK(qaicCreateExecObj(life->client.context, &members[i].exec, NULL, members[i].program, NULL, NULL, NULL));
+        CHECK(qaicExecObjSetData(members[i].exec, 2, life->buffers.buffers));
+        run(&members[i], (float)i);
+    }
+
+    /* What is on the card is waited for, and not ended by force. */
+    QaicSimFault *fault;
+    CHECK(qaicSimDelayInference(20000, 1, &fault));
+    CHECK(qaicEnqueueExecObj(queue, members[0].exec, NULL));
+    CHECK(qaicSimWaitForFault(fault, ONE_MINUTE_US));
+    CHECK(disable(group, force, timeout));
+    CHECK(qaicExecObjWaitForCompletion(members[0].exec, ONE_MINUTE_US));
+    CHECK(qaicSimRelease(fault));
+    for (int i = 0; i < 2; i++) {
+        CHECK(qaicReleaseExecObj(members[i].exec));
+    }
+    CHECK(qaicReleaseProgramGroup(group));
+}
+
+static QStatus create_event(QAicContext *context, QAicEvent **event, uint64_t type) { return qaicCreateEvent(context, event, (QAicEventCompletionType)type); }
+
+static QStatus create_group(QAicContext *context, QAicProgramGroup **group, QAicQueue **queue, const QAicProgramGroupProperties_t *properties, const char *name, uint64_t device)
+{
+    return qaicCreateProgramGroup(context, group, queue, properties, name, (QID)device);
+}
+
+static QStatus disable_group(QAicProgramGroup *group, uint64_t force, uint64_t timeout) { return qaicProgramGroupDisable(group, force != 0, (uint32_t)timeout); }
+
+/* What a tool that follows memory looks at: an object of every kind. */
 static void whole_life(const char *qpc)
 {
     for (int i = 0; i < 3; i++) {
         Life life = life_open(qpc);
         run(&life, (float)i);
-        QAicEvent *event;
-        if (qaicCreateEvent(life.client.context, &event, QAIC_EVENT_DEVICE_COMPLETE) == QS_SUCCESS) {
-            CHECK(qaicEnqueueExecObj(life.client.queue, life.exec, event));
-            CHECK(qaicWaitforEvent(event));
-            CHECK(qaicReleaseEvent(event));
-        }
+        event_life(&life, create_event, QAIC_EVENT_DEVICE_COMPLETE);
+        buffers_life(&life);
+        group_life(&life, create_group, 0, disable_group, false, ONE_MINUTE_US);
         QData descriptor;
         const QAicQpcInfo_t *info;
         CHECK(qaicProgramGetIoDescriptor(life.program, &descriptor));
@@ -98,6 +189,9 @@ static void garbage(const char *qpc)
     QStatus (*waitFor)(QAicExecObj *, uint64_t);
     QStatus (*setLogLevel)(QAicContext *, uint64_t);
     QStatus (*failInference)(uint64_t, uint64_t, void *);
+    QStatus (*createEvent)(QAicContext *, QAicEvent **, uint64_t);
+    CreateGroup createGroup;
+    DisableGroup disableGroup;
     *(void **)&createContext = dlsym(library, "qaicCreateContext");
     *(void **)&createQueue = dlsym(library, "qaicCreateQueue");
     *(void **)&openQpc = dlsym(library, "qaicOpenQpc");
@@ -107,6 +201,9 @@ static void garbage(const char *qpc)
     *(void **)&waitFor = dlsym(library, "qaicExecObjWaitForCompletion");
     *(void **)&setLogLevel = dlsym(library, "qaicSetLogLevel");
     *(void **)&failInference = dlsym(library, "qaicSimFailInference");
+    *(void **)&createEvent = dlsym(library, "qaicCreateEvent");
+    *(void **)&createGroup = dlsym(library, "qaicCreateProgramGroup");
+    *(void **)&disableGroup = dlsym(library, "qaicProgramGroupDisable");
 
     FILE *file = fopen(qpc, "rb");
     EXPECT(file != NULL && fseek(file, 0, SEEK_END) == 0);
@@ -137,10 +234,16 @@ static void garbage(const char *qpc)
     CHECK(qaicEnqueueExecObj(life.client.queue, life.exec, NULL));
     EXPECT(waitFor(life.exec, junk | ONE_MINUTE_US) == QS_BUSY);
     CHECK(qaicSimClearFaults());
+    event_life(&life, createEvent, junk | QAIC_EVENT_DEVICE_COMPLETE);
+
+    /* A bool is one byte here, too: this is false. */
+    group_life(&life, createGroup, junk, disableGroup, junk | 0xabcdef00u, junk | ONE_MINUTE_US);
     life_close(&life);
 }
 
-static unsigned s_logs, s_errors;
+static atomic_uint s_logs, s_errors;
+static pthread_mutex_t s_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t s_changed = PTHREAD_COND_INITIALIZER;
 static char s_user[] = "user";
 
 static void old_log(QLogLevel level, const char *text) { s_logs += level == QL_ERROR && strlen(text) > 0; }
@@ -148,7 +251,11 @@ static void old_log(QLogLevel level, const char *text) { s_logs += level == QL_E
 static void old_error(QAicContextID id, const char *info, QAicErrorType type, const void *data, size_t size, void *user)
 {
     (void)data;
-    s_errors += id != 0 && strlen(info) > 0 && type == 0x202 && size == 0 && user == s_user;
+    EXPECT(id != 0 && strlen(info) > 0 && type == 0x202 && size == 0 && user == s_user);
+    pthread_mutex_lock(&s_mutex);
+    s_errors++;
+    pthread_cond_broadcast(&s_changed);
+    pthread_mutex_unlock(&s_mutex);
 }
 
 /* SDK 1.7 and before: seven arguments, a log callback of two. */
@@ -171,6 +278,13 @@ static void old_generation(const char *qpc)
     CHECK(qaicSimFailInference(QS_DEV_ERROR, 1, NULL));
     CHECK(qaicEnqueueExecObj(life.client.queue, life.exec, NULL));
     EXPECT(qaicExecObjWaitForCompletion(life.exec, ONE_MINUTE_US) == QS_DEV_ERROR);
+
+    /* The callback comes from another thread. */
+    pthread_mutex_lock(&s_mutex);
+    while (s_errors == 0) {
+        pthread_cond_wait(&s_changed, &s_mutex);
+    }
+    pthread_mutex_unlock(&s_mutex);
     EXPECT(s_logs == 1 && s_errors == 1);
 
     /* The program is in the error state: only release is left. */
@@ -313,6 +427,44 @@ static void leave_busy(const char *qpc)
     CHECK(qaicSimWaitForFault(fault, ONE_MINUTE_US));
 }
 
+static Life s_other;
+static QAicExecObj *s_made;
+
+/* Called in the middle of a load, it uses another program. */
+static void log_of_a_load(QLogLevel level, const char *text, void *user)
+{
+    (void)level;
+    (void)text;
+    (void)user;
+    if (s_other.program != NULL && s_made == NULL) {
+        CHECK(qaicCreateExecObj(s_other.client.context, &s_made, NULL, s_other.program, NULL, NULL, NULL));
+    }
+}
+
+static void log_calls(const char *qpc)
+{
+    QID device = 0;
+    Client client = {NULL, NULL, NULL};
+    CHECK(qaicCreateContext(&client.context, NULL, 1, &device, log_of_a_load, NULL, NULL, NULL));
+    s_other.client.context = client.context;
+    CHECK(qaicOpenQpcFile(&s_other.client.qpc, qpc));
+    s_other.program = program_open(&s_other.client, "other");
+
+    /* A QPC of its own, so that the network is loaded once more. */
+    CHECK(qaicOpenQpcFile(&client.qpc, qpc));
+    CHECK(qaicSetLogLevel(client.context, QL_DEBUG));
+    QAicProgram *program = program_open(&client, "loaded");
+    CHECK(qaicSetLogLevel(client.context, QL_ERROR));
+    EXPECT(s_made != NULL);
+    CHECK(qaicReleaseExecObj(s_made));
+    program_close(program);
+    program_close(s_other.program);
+    CHECK(qaicCloseQpc(client.qpc));
+    CHECK(qaicCloseQpc(s_other.client.qpc));
+    CHECK(qaicReleaseContext(client.context));
+    EXPECT(qaicSimLiveObjects() == 0);
+}
+
 /* Which signals are handled after the first calls that were not before. */
 static void signals(const char *qpc)
 {
@@ -395,7 +547,7 @@ int main(int argc, char **argv)
         void (*run)(const char *);
     } scenarios[] = {
         {"whole_life", whole_life}, {"garbage", garbage}, {"old_generation", old_generation}, {"faults", faults}, {"nonsense", nonsense}, {"leave", leave},
-        {"leave_busy", leave_busy}, {"signals", signals}, {"race", race}, {"devices", devices}, {"unload", unload},
+        {"leave_busy", leave_busy}, {"signals", signals}, {"log_calls", log_calls}, {"race", race}, {"devices", devices}, {"unload", unload},
     };
     for (size_t i = 0; argc == 3 && i < sizeof scenarios / sizeof *scenarios; i++) {
         if (strcmp(argv[1], scenarios[i].name) == 0) {

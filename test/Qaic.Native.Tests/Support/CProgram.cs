@@ -34,6 +34,9 @@ internal sealed class CProgram
     /// <summary>The scenarios of Native/scenarios.c.</summary>
     public static CProgram Scenarios() => Of(System.IO.Path.Combine(Repository.Root, "test", "Qaic.Native.Tests", "Native", "scenarios.c"), ["-g"]);
 
+    /// <summary>Native/loader.c, which opens the library itself.</summary>
+    public static CProgram Loader() => Of(System.IO.Path.Combine(Repository.Root, "test", "Qaic.Native.Tests", "Native", "loader.c"), ["-g"], isLinked: false);
+
     /// <summary>Finds a program in PATH; inconclusive if it is not there.</summary>
     public static string Tool(params ReadOnlySpan<string> names)
     {
@@ -92,16 +95,18 @@ internal sealed class CProgram
     public static void Check(string source, string compiler, params IEnumerable<string> arguments) =>
         Run(compiler, ["-Wall", "-Wextra", "-Werror", "-pedantic", .. arguments, "-I", DropInLibrary.Directory, "-fsyntax-only", source]).Succeeded();
 
-    private static CProgram Of(string source, string[] switches) => s_programs.GetOrAdd(source, _ => new(() => Compile(source, switches))).Value;
+    private static CProgram Of(string source, string[] switches, bool isLinked = true) => s_programs.GetOrAdd(source, _ => new(() => Compile(source, switches, isLinked))).Value;
 
-    private static CProgram Compile(string source, string[] switches)
+    private static CProgram Compile(string source, string[] switches, bool isLinked)
     {
-        string library = DropInLibrary.Directory, path = System.IO.Path.Combine(Scratch.Directory, System.IO.Path.GetFileNameWithoutExtension(source));
+        string library = DropInLibrary.Directory;
+        string[] link = isLinked ? ["-L", library, "-lQAic", $"-Wl,-rpath,{library}"] : [];
+        string path = System.IO.Path.Combine(Scratch.Directory, System.IO.Path.GetFileNameWithoutExtension(source));
         Run(
             Tool("cc", "gcc", "clang"),
             [
                 "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", .. switches, "-I", library, "-I", System.IO.Path.Combine(Repository.Root, "samples", "NativeClient"), source,
-                "-o", path, "-L", library, "-lQAic", "-pthread", "-ldl", $"-Wl,-rpath,{library}",
+                "-o", path, .. link, "-pthread", "-ldl",
             ]).Succeeded();
         return new CProgram(path);
     }

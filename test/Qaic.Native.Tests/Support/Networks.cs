@@ -17,6 +17,10 @@ internal static class Networks
         Save(Graphs.Unary("Exp", Graphs.Value("x", Graphs.Float, "rows", "columns"), Graphs.Value("y", Graphs.Float, "rows", "columns"))),
         new() { Specializations = [Sizes(1, 4), Sizes(2, 8), Sizes(3, 2)] }));
 
+    private static readonly Lazy<string> s_flags = new(() => Compile(
+        Save(Graphs.Unary("Not", Graphs.Value("x", Graphs.Bool, "rows", "columns"), Graphs.Value("y", Graphs.Bool, "rows", "columns"))),
+        new() { Specializations = [Sizes(1, 4), Sizes(2, 8)] }));
+
     /// <summary>The simulated machine inside this process, without any library.</summary>
     public static Platform Simulated { get; } = Platform.Simulated();
 
@@ -31,6 +35,9 @@ internal static class Networks
 
     /// <summary>y = exp(x) for [1, 4], [2, 8] and [3, 2].</summary>
     public static string Shapes => s_shapes.Value;
+
+    /// <summary>y = not x for [1, 4] and [2, 8], which travel as bytes.</summary>
+    public static string Flags => s_flags.Value;
 
     /// <summary>A new file's name in the run's directory.</summary>
     public static string NewFile(string extension = "raw") => Path.Combine(Scratch.Directory, $"{Guid.NewGuid():n}.{extension}");
