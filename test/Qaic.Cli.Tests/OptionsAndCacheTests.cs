@@ -1,8 +1,8 @@
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.VisualStudio.TestTools.UnitTesting;
 using Qaic.Compilation;
 using Qaic.Options;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Qaic.Cli.Tests;
 
