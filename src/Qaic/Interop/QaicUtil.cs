@@ -104,9 +104,9 @@ internal sealed class QaicUtil(string? path, TimeSpan limit)
             using var document = JsonDocument.Parse(output, new JsonDocumentOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip, MaxDepth = MaxDepth });
             FindDevices(document.RootElement, devices);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Then it tells nothing.
+            // Then it tells nothing, or nothing more: a text with half of a pair of surrogates is found only when it is read.
         }
 
         return devices;
