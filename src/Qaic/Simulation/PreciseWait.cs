@@ -16,7 +16,7 @@ internal sealed partial class PreciseWait(TimeProvider clock)
     private static readonly ManualResetEventSlim s_never = new(initialState: false, spinCount: 0);
 
     [ThreadStatic]
-    private static bool t_hasFineTimer;
+    private static bool s_hasFineTimer;
 
     /// <summary>Waits until the clock shows <paramref name="timestamp"/>; returns at once if it is past.</summary>
     /// <exception cref="OperationCanceledException">Cut short; up to 3 ms after it was asked for.</exception>
@@ -67,11 +67,11 @@ internal sealed partial class PreciseWait(TimeProvider clock)
 
     private static void Sleep(long nanoseconds)
     {
-        if (!t_hasFineTimer && OperatingSystem.IsLinux())
+        if (!s_hasFineTimer && OperatingSystem.IsLinux())
         {
             // Linux puts wake-ups of a thread together that are less than 50 µs apart, unless it is told not to.
             _ = Prctl(SetTimerSlack, 1, 0, 0, 0);
-            t_hasFineTimer = true;
+            s_hasFineTimer = true;
         }
 
         TimeSpec time = new() { Seconds = 0, Nanoseconds = (nint)nanoseconds };

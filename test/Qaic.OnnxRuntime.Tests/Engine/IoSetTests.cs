@@ -6,8 +6,8 @@ using Qaic.OnnxRuntime.Onnx;
 using Qaic.OnnxRuntime.Tests.Onnx;
 using Qaic.Qpc;
 using Qaic.Simulation;
-using Qaic.TestSupport;
 using Qaic.Tests.Support;
+using Qaic.TestSupport;
 
 namespace Qaic.OnnxRuntime.Tests.Engine;
 
